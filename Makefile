@@ -1,0 +1,16 @@
+# What a newcomer needs: make demo, make test. Each target is one line; the first use builds .venv from the hashed lock.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-system bench check lock messages clean
+
+demo: .venv/ready ; $(BIN)/c1kiosk demo $(if $(AUTO),--auto) $(if $(OUT),--out $(OUT))
+test: .venv/ready ; $(BIN)/pytest
+test-system: .venv/ready ; PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/system/run.sh
+bench: .venv/ready ; $(BIN)/python -m tests.bench
+check: .venv/ready ; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lock: ; bash requirements/lock.sh
+messages: .venv/ready ; $(BIN)/pybabel compile -d firmware/messages -D c1kiosk --use-fuzzy
+clean: ; rm -rf .venv build dist
+
+.venv/ready: requirements/dev.txt pyproject.toml ; $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $< && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . && touch $@

@@ -1,0 +1,1 @@
+"""The program on the kiosk: Press, Frame, Page, Reading, Tally, Record, Receipt and Delivery."""

@@ -1,0 +1,1 @@
+"""Box pictures to calibrated readings; the only user of onnxruntime."""

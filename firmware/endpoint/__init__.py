@@ -1,0 +1,1 @@
+"""The kiosk's screen and the local API (Flask)."""

@@ -1,0 +1,1 @@
+"""Form layouts as data, their loader and their renderer."""

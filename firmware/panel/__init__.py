@@ -1,0 +1,1 @@
+"""The button, the lamp and the buzzer."""

@@ -1,0 +1,1 @@
+"""The receipt: its layout (pure) and the printer."""

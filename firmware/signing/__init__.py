@@ -1,0 +1,1 @@
+"""Encoding, keys, chain and log, verification; see record.cddl."""

@@ -1,0 +1,1 @@
+"""From a Reading to a Tally: number grammar, bubbles, rules, what to ask a person."""

@@ -1,0 +1,1 @@
+"""The tests: the same program without a Pi."""

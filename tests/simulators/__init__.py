@@ -1,0 +1,1 @@
+"""Doubles that behave like the hardware: they take time, fail mid-way and go away."""
