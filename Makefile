@@ -10,7 +10,7 @@ test-system: .venv/ready ; PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/system/run.
 bench: .venv/ready ; $(BIN)/python -m tests.bench
 check: .venv/ready ; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 lock: ; bash requirements/lock.sh
-messages: .venv/ready ; $(BIN)/pybabel compile -d firmware/messages -D c1kiosk --use-fuzzy
+messages: .venv/ready ; for po in firmware/messages/*/LC_MESSAGES/*.po; do $(BIN)/pybabel -q compile -i $$po -o $${po%.po}.mo; done
 clean: ; rm -rf .venv build dist
 
 .venv/ready: requirements/dev.txt pyproject.toml ; $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $< && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . && touch $@

@@ -49,10 +49,10 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: turns a refusal into its sentence and exit status 1."""
-    from firmware.messages import sentence
+    from firmware.messages import both
 
     try:
         cli.main(standalone_mode=True)
     except Refused as refusal:
-        click.echo(f"{refusal.code}: {sentence('error.' + refusal.code, **refusal.details)}", err=True)
+        click.echo(f"{refusal.code}: {both('error.' + refusal.code, **refusal.details)}", err=True)
         sys.exit(1)
