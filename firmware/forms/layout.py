@@ -116,9 +116,14 @@ class Field:
 class Rule:
     """A consistency rule of the form: compares sum(left) with sum(right).
 
-    kind: "sum" (equal within tolerance) | "equal" (all fields the same) | "at-most" (sum(left) <= sum(right) + tolerance)
-    | "share" (sum(left) < factor * sum(right)) | "reserve" (sum(left) = sum(right) + ceil(factor * sum(right)), tolerance)
-    | "range" (factor_low <= sum(left) / sum(right) <= factor) | "cap" (each of left <= the named limit)
+    kind:
+        "sum"      sum(left) = sum(right), within tolerance
+        "equal"    all fields of left are the same
+        "at-most"  sum(left) <= sum(right) + tolerance
+        "share"    sum(left) < factor * sum(right)
+        "reserve"  sum(left) = sum(right) + ceil(factor * sum(right)), within tolerance
+        "range"    factor_low <= sum(left) / sum(right) <= factor
+        "cap"      each of left <= the limit named by `limit`
     """
 
     id: str
