@@ -1,0 +1,256 @@
+"""The two files a kiosk is told by: `kiosk.toml` (this device) and the election definition (this election).
+
+Both are decoded into frozen types by msgspec. An unknown key, an unknown driver name or a wrong type refuses to
+start; a driver name that is not in an enum below does not exist, so no value turns a kiosk into a mock.
+The election definition is JSON and is named by the SHA-256 of its bytes, which every record carries. It is not
+signed yet: until it is, a kiosk trusts whoever may write its configuration folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from firmware.errors import LayoutRefused
+from firmware.records import Mode
+
+MAX_FILE_BYTES = 4 * 1024 * 1024
+"""A kabupaten's election definition is well under 1 MB; anything larger is not one of our files."""
+
+MAX_COPIES = 30
+"""Receipts of one contest: a witness for each of 24 parties, the KPPS, the Pengawas, and spares."""
+
+TpsCode = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{13}$")]
+"""Kemendagri 2/2/2/4 digits and three of the TPS number."""
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+
+class CameraDriver(StrEnum):
+    """Every camera a kiosk can have."""
+
+    PICAMERA2 = "picamera2"
+    V4L2 = "v4l2"
+
+
+class PrinterDriver(StrEnum):
+    """Every printer a kiosk can have."""
+
+    ESCPOS_SERIAL = "escpos-serial"
+
+
+class KeyDriver(StrEnum):
+    """Where the device key is."""
+
+    DEVELOPMENT_FILE = "development-file"
+    """Made on first run; its records say `development` and no real collector takes them."""
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of everything in a file: immutable, and an unknown key is an error."""
+
+
+class CameraConfig(_Strict, frozen=True):
+    """`[camera]`."""
+
+    driver: CameraDriver
+    device: str = ""
+
+
+class PrinterConfig(_Strict, frozen=True):
+    """`[printer]`."""
+
+    driver: PrinterDriver
+    device: str
+    copies: Annotated[int, msgspec.Meta(ge=1, le=MAX_COPIES)] = 4
+    width_dots: Annotated[int, msgspec.Meta(ge=256, le=1024)] = 576
+    """Printable width: 576 dots is 72 mm on 80 mm paper at 203 dpi."""
+
+
+class ScreenConfig(_Strict, frozen=True):
+    """`[screen]`: the loopback port; the address is not configurable."""
+
+    port: Port = 8080
+
+
+class KeyConfig(_Strict, frozen=True):
+    """`[key]`."""
+
+    driver: KeyDriver
+
+
+class KioskFile(_Strict, frozen=True):
+    """kiosk.toml as written."""
+
+    tps: TpsCode
+    election: str
+    """Path of the election definition, relative to this file."""
+    state: str
+    """Folder that survives power cuts: ledger, outbox, key."""
+    run: str
+    """Folder of the Unix sockets."""
+    camera: CameraConfig
+    printer: PrinterConfig
+    key: KeyConfig
+    models: str = "models"
+    """Folder of digits.onnx and its manifest, relative to this file."""
+    trust: str = "trust"
+    """Folder of the public certificates this kiosk believes, relative to this file."""
+    screen: ScreenConfig = ScreenConfig()
+
+
+class Candidate(_Strict, frozen=True):
+    """One line of a ballot."""
+
+    number: Annotated[int, msgspec.Meta(ge=1)]
+    name: str
+
+
+class Contest(_Strict, frozen=True):
+    """One contest: its form, who stands, and limits that replace the form's own."""
+
+    id: str
+    form: str
+    candidates: tuple[Candidate, ...]
+    limits: dict[str, int] = {}
+
+
+class PollingStation(_Strict, frozen=True):
+    """One TPS, as Sidalih has it."""
+
+    code: TpsCode
+    place: str
+    """For people: village, district, TPS number."""
+    voters: Annotated[int, msgspec.Meta(ge=0)]
+    """Voters on the permanent list (DPT)."""
+
+
+class Collector(_Strict, frozen=True):
+    """A server that takes records."""
+
+    id: str
+    url: str
+
+
+class Election(_Strict, frozen=True):
+    """The election definition as written."""
+
+    version: Literal[1]
+    name: str
+    mode: Mode
+    contests: Annotated[tuple[Contest, ...], msgspec.Meta(min_length=1)]
+    polling_stations: Annotated[tuple[PollingStation, ...], msgspec.Meta(min_length=1)]
+    collectors: tuple[Collector, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ElectionDefinition:
+    """An election definition and the hash that records name it by."""
+
+    election: Election
+    sha256: str
+    """Lower-case hexadecimal SHA-256 of the file's bytes."""
+
+    def contest(self, contest_id: str) -> Contest:
+        """The contest with this id; raises LayoutRefused."""
+        for contest in self.election.contests:
+            if contest.id == contest_id:
+                return contest
+        raise LayoutRefused("contest-unknown", contest=contest_id)
+
+    def polling_station(self, code: str) -> PollingStation:
+        """The TPS with this code; raises LayoutRefused."""
+        for entry in self.election.polling_stations:
+            if entry.code == code:
+                return entry
+        raise LayoutRefused("tps-unknown", tps=code)
+
+    def limits(self, contest_id: str, tps: str, form_limits: Mapping[str, int]) -> dict[str, int]:
+        """The form's limits, replaced by the contest's, with this TPS's voters as `dpt`."""
+        return {**form_limits, **self.contest(contest_id).limits, "dpt": self.polling_station(tps).voters}
+
+
+@dataclass(frozen=True, slots=True)
+class KioskConfig:
+    """A checked configuration; every path is absolute."""
+
+    file: KioskFile
+    definition: ElectionDefinition
+    tps: PollingStation
+    state: Path
+    run: Path
+    models: Path
+    trust: Path
+
+    @property
+    def mode(self) -> Mode:
+        """The world of this kiosk's records."""
+        return self.definition.election.mode
+
+    @property
+    def ledger_folder(self) -> Path:
+        """Records, pictures, drafts and the outbox."""
+        return self.state / "ledger"
+
+    @property
+    def key_folder(self) -> Path:
+        """What only the signer may read."""
+        return self.state / "signer"
+
+    @property
+    def signer_socket(self) -> Path:
+        """Where the signer listens."""
+        return self.run / "signer.sock"
+
+    @property
+    def station_socket(self) -> Path:
+        """Where the station listens."""
+        return self.run / "station.sock"
+
+
+def parse_election(data: bytes, name: str = "election.json") -> ElectionDefinition:
+    """Decode and hash an election definition. Raises LayoutRefused("election-invalid")."""
+    try:
+        election = msgspec.json.decode(data, type=Election)
+    except msgspec.MsgspecError as problem:
+        raise LayoutRefused("election-invalid", file=name, problem=str(problem)) from problem
+    return ElectionDefinition(election, hashlib.sha256(data).hexdigest())
+
+
+def load_config(path: Path) -> KioskConfig:
+    """Read kiosk.toml and its election definition. Raises LayoutRefused with the file and what is wrong in it."""
+    try:
+        entry = msgspec.toml.decode(_read(path), type=KioskFile)
+    except msgspec.MsgspecError as problem:
+        raise LayoutRefused("config-invalid", file=str(path), problem=str(problem)) from problem
+    folder = path.resolve().parent
+    definition = parse_election(_read(folder / entry.election), entry.election)
+    if entry.key.driver is KeyDriver.DEVELOPMENT_FILE and definition.election.mode is not Mode.DEVELOPMENT:
+        raise LayoutRefused("config-key-mode", file=str(path), mode=str(definition.election.mode))
+    return KioskConfig(
+        file=entry,
+        definition=definition,
+        tps=definition.polling_station(entry.tps),
+        state=folder / entry.state,
+        run=folder / entry.run,
+        models=folder / entry.models,
+        trust=folder / entry.trust,
+    )
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a configuration file. Raises LayoutRefused("config-unreadable")."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as problem:
+        raise LayoutRefused("config-unreadable", file=str(path), problem=problem.strerror or "") from problem
+    if len(data) > MAX_FILE_BYTES:
+        raise LayoutRefused("config-unreadable", file=str(path), problem=f"over {MAX_FILE_BYTES} bytes")
+    return data
