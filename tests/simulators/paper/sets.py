@@ -1,0 +1,180 @@
+"""Whole polling stations on paper: numbers that belong together, one writer, every page photographed.
+
+The numbers are drawn from the shape of real returns (turnout, reserve ballots, share of invalid votes) and keep
+every rule of the form; `spoil` breaks one sum the way tired people do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import ceil
+from types import MappingProxyType
+
+import numpy as np
+
+from firmware.forms.layout import FormLayout
+from firmware.forms.loader import shipped_layouts
+from tests.simulators.paper import pen
+from tests.simulators.paper.fill import fill_page, padded
+from tests.simulators.paper.photograph import photograph
+
+DPI = MappingProxyType({"c1-ppwp-2019": 200})
+DEFAULT_DPI = 84
+"""Plano sheets are 600 x 900 mm: 84 dots an inch is what a 12-megapixel camera sees of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperSet:
+    """One TPS and contest on paper."""
+
+    form: str
+    pages: Mapping[int, bytes]
+    """JPEG by page number."""
+    values: Mapping[str, int]
+    texts: Mapping[str, str]
+    """What stands in the boxes."""
+
+
+def _split(
+    total: int, shares: np.ndarray[tuple[int, ...], np.dtype[np.float64]], rng: np.random.Generator
+) -> list[int]:
+    return [int(n) for n in rng.multinomial(total, shares / shares.sum())]
+
+
+def _sexes(values: dict[str, int], name: str, total: int, rng: np.random.Generator) -> None:
+    men = int(rng.binomial(total, 0.49))
+    values |= {f"{name}_l": men, f"{name}_p": total - men, f"{name}_j": total}
+
+
+def _voters(values: dict[str, int], rng: np.random.Generator) -> int:
+    """Registered voters and those who came; returns how many came."""
+    registered = int(rng.integers(120, 296))
+    came = int(registered * rng.uniform(0.6, 0.95))
+    extra, special = (int(n) for n in rng.poisson([1.5, 3]))
+    _sexes(values, "pemilih_dpt", registered, rng)
+    men = min(int(rng.binomial(came, 0.49)), values["pemilih_dpt_l"])
+    women = min(came - men, values["pemilih_dpt_p"])
+    values |= {"pengguna_dpt_l": men, "pengguna_dpt_p": women, "pengguna_dpt_j": men + women}
+    _sexes(values, "pengguna_dptb", extra, rng)
+    _sexes(values, "pengguna_dpk", special, rng)
+    for sex in "lpj":
+        values[f"pengguna_total_{sex}"] = sum(values[f"pengguna_{kind}_{sex}"] for kind in ("dpt", "dptb", "dpk"))
+    return values["pengguna_total_j"]
+
+
+def _ballots(values: dict[str, int], came: int, rng: np.random.Generator) -> None:
+    received = values["pemilih_dpt_j"] + ceil(values["pemilih_dpt_j"] * 0.02)
+    used, spoiled = min(came, received), int(rng.poisson(0.7))
+    values |= {
+        "surat_suara_diterima": received,
+        "surat_suara_digunakan": used,
+        "surat_suara_dikembalikan": min(spoiled, received - used),
+    }
+    values["surat_suara_sisa"] = received - used - values["surat_suara_dikembalikan"]
+
+
+def _votes(values: dict[str, int], came: int, candidates: int, rng: np.random.Generator) -> None:
+    invalid = min(came, int(rng.poisson(4)))
+    for number, votes in enumerate(_split(came - invalid, rng.gamma(2, 1, candidates), rng), 1):
+        values[f"suara_{number}"] = votes
+    values |= {"suara_sah": came - invalid, "suara_tidak_sah": invalid, "suara_total": came}
+
+
+def ppwp_2024(rng: np.random.Generator) -> dict[str, int]:
+    """Numbers of a c.hasil-ppwp-2024."""
+    values: dict[str, int] = {}
+    came = _voters(values, rng)
+    _ballots(values, came, rng)
+    came = values["surat_suara_digunakan"]
+    _sexes(values, "disabilitas", int(rng.poisson(1)), rng)
+    _votes(values, came, 3, rng)
+    return values
+
+
+def ppwp_2019(rng: np.random.Generator) -> dict[str, int]:
+    """Numbers of a c1-ppwp-2019."""
+    values: dict[str, int] = {}
+    came = _voters(values, rng)
+    _ballots(values, came, rng)
+    for sex in "lpj":
+        values[f"pemilih_dptb_{sex}"] = values[f"pengguna_dptb_{sex}"]
+        values[f"pemilih_dpk_{sex}"] = values[f"pengguna_dpk_{sex}"]
+        values[f"pemilih_total_{sex}"] = sum(values[f"pemilih_{kind}_{sex}"] for kind in ("dpt", "dptb", "dpk"))
+    disabled = int(rng.poisson(1))
+    _sexes(values, "disabilitas_terdaftar", disabled, rng)
+    for sex in "lpj":
+        values[f"disabilitas_pengguna_{sex}"] = values[f"disabilitas_terdaftar_{sex}"]
+    _votes(values, values["surat_suara_digunakan"], 2, rng)
+    return values
+
+
+def from_rules(layout: FormLayout, rng: np.random.Generator) -> dict[str, int]:
+    """Numbers for any layout: leaves are drawn, every total of a sum rule is added up."""
+    sums = [rule for rule in layout.rules if rule.kind == "sum" and len(rule.right) == 1]
+    totals = {rule.right[0] for rule in sums}
+    values = {name: int(rng.integers(0, 60)) for name in layout.fields if name not in totals}
+    waiting = list(sums)
+    while waiting:
+        ready = [rule for rule in waiting if all(name in values for name in rule.left)]
+        if not ready:
+            raise ValueError(f"sum rules of {layout.id} form a circle")
+        for rule in ready:
+            values.setdefault(rule.right[0], sum(values[name] for name in rule.left))
+            waiting.remove(rule)
+    return values
+
+
+GENERATORS: Mapping[str, Callable[[np.random.Generator], dict[str, int]]] = MappingProxyType(
+    {"c.hasil-ppwp-2024": ppwp_2024, "c1-ppwp-2019": ppwp_2019}
+)
+
+
+def numbers(layout: FormLayout, seed: int) -> dict[str, int]:
+    """Consistent numbers for every field of the form."""
+    rng = np.random.default_rng([seed, 104729])
+    make = GENERATORS.get(layout.id)
+    return make(rng) if make else from_rules(layout, rng)
+
+
+def paper_set(
+    form: str,
+    seed: int,
+    level: str = "mild",
+    spoil: Mapping[str, int] | None = None,
+    writer: pen.Writer | None = None,
+    height: int = 3000,
+) -> PaperSet:
+    """A TPS by seed; `spoil` overwrites some values after the sums were made."""
+    layout = shipped_layouts()[form]
+    person = writer or pen.some_writer(seed)
+    values = numbers(layout, seed) | dict(spoil or {})
+    texts = {name: padded(values[name], person, len(field.cells)) for name, field in layout.fields.items()}
+    dpi = DPI.get(form, DEFAULT_DPI)
+    pages = {
+        page.number: photograph(
+            fill_page(layout, page.number, texts, person, dpi, seed), level, seed * 100 + page.number, height
+        )
+        for page in layout.pages
+    }
+    return PaperSet(form, pages, values, texts)
+
+
+def legible(seed: int) -> pen.Writer:
+    """A writer that anybody can read, for the demo: dark ink and padding by X."""
+    return replace(pen.some_writer(seed), pressure=1.0, padding="X")
+
+
+def demo_set(form: str, seed: int) -> list[tuple[str, bytes, dict[str, int]]]:
+    """(file name, JPEG, true values of the page's fields) for every page, in the shuffled order a stack comes in."""
+    made = paper_set(form, seed, "mild", writer=legible(seed))
+    layout = shipped_layouts()[form]
+    order = np.random.default_rng([seed, 31]).permutation(sorted(made.pages))
+    return [
+        (
+            f"{form}-page{number}.jpg",
+            made.pages[int(number)],
+            {field.id: made.values[field.id] for field in layout.page(int(number)).fields},
+        )
+        for number in order
+    ]
