@@ -9,3 +9,4 @@ python3 -m venv "$tool" && "$tool/bin/pip" install -q uv
 lock() { "$tool/bin/uv" pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q "$@"; }
 lock -o requirements/kiosk.txt
 lock --extra collector --group dev -o requirements/dev.txt
+lock --extra collector --group dev --group system -o requirements/system.txt

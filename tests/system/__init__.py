@@ -1,0 +1,1 @@
+"""Tests against real parts: a browser, an independent printer renderer, the real forms and digits."""
