@@ -6,7 +6,7 @@ Millimetres throughout; the origin is the top left corner of the sheet, x to the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -166,6 +166,8 @@ class FormLayout:
     """Default limits of the form; the election definition may replace them."""
     sha256: str
     """Of the layout file's bytes."""
+    source: bytes = field(default=b"", repr=False, compare=False)
+    """The layout file itself: the renderer takes from it what a reader does not need."""
 
     def page(self, number: int) -> PageLayout:
         """The page with this number; raises KeyError."""
