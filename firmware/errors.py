@@ -40,3 +40,7 @@ class SignerRefused(Refused):
 
 class LedgerRefused(Refused):
     """The ledger cannot store or find this."""
+
+
+class ReceiptRefused(Refused):
+    """The receipt of this record cannot be composed for this paper."""
