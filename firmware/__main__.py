@@ -1,0 +1,5 @@
+"""`python -m firmware` is `c1kiosk`."""
+
+from firmware.cli import main
+
+main()
