@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from firmware.forms.layout import Field, FormLayout, PageLayout, Rect
 from firmware.forms.render import render_page
-from firmware.receipt.words import number_in_words
+from firmware.receipt.words import words
 from tests.simulators.paper import pen
 
 MM_PER_INCH = 25.4
@@ -50,7 +50,7 @@ def _fill_field(
     if field.tally is not None and value:
         _strokes(paper, field, value, writer, scale, rng)
     if field.words is not None:
-        _words(paper, field.words, number_in_words(value).upper(), writer, scale)
+        _words(paper, field.words, words(value).upper(), writer, scale)
 
 
 def _fill_bubbles(
