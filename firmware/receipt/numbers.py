@@ -1,0 +1,125 @@
+"""The numbers of a record as lines of a receipt. Pure.
+
+Fields that stand as men, women and both (`..._l`, `..._p`, `..._j`) share a row; the votes are large and also in words.
+A number that a person corrected or typed carries a mark, which the legend explains.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+from firmware.forms.layout import Field
+from firmware.messages import sentence
+from firmware.receipt.strip import Element, Line, Rule, leader, plain, wrapped
+from firmware.receipt.words import LARGEST, words
+from firmware.signing.schema import FieldEntry
+
+MARKS = {"machine-and-confirmed": " ", "corrected": "*", "typed": "+"}
+"""Behind a number: how it came to be (records.Settled)."""
+
+EMPTY = "-"
+"""Instead of a number: a person says that nothing is written in the boxes."""
+
+SECTIONS = ("pemilih", "pengguna", "disabilitas", "surat_suara", "suara")
+"""First part of the field ids of FORMS.md, each with its heading `receipt.section-<name>`; other ids stand under
+`receipt.section-other`."""
+
+RESULT = "suara"
+"""The section of the votes."""
+
+_SEXES = ("l", "p", "j")
+_CELL = 5
+"""Columns of one number in a row of three: a space, three digits and the mark; four digits still fit."""
+
+
+def number_lines(fields: list[FieldEntry], form: Mapping[str, Field], columns: int, language: str) -> Iterator[Element]:
+    """All numbers, section by section in form order, then the legend of the marks in use."""
+    section = ""
+    rows = _rows(fields)
+    for row in rows:
+        if _section(row[0]) != section:
+            section = _section(row[0])
+            yield Rule()
+            yield from _heading(section, len(row) == len(_SEXES), columns, language)
+        yield from _row_lines(row, form, columns, language)
+    yield Rule()
+    yield from _legend(fields, columns, language)
+
+
+def row_label(names: list[str], form: Mapping[str, Field], language: str) -> str:
+    """The label that fields of one row have in common, whole words only."""
+    labels = [form[name].label[language] for name in names]
+    common = os.path.commonprefix(labels)
+    if any(len(label) > len(common) and label[len(common)] != " " for label in labels):
+        common = common[: common.rfind(" ") + 1]
+    return common.rstrip(" ,:-") or labels[-1]
+
+
+def _section(entry: FieldEntry) -> str:
+    return next((name for name in SECTIONS if entry.id.startswith(f"{name}_")), "other")
+
+
+def _rows(fields: list[FieldEntry]) -> list[list[FieldEntry]]:
+    by_id = {entry.id: entry for entry in fields}
+    rows = []
+    for entry in fields:
+        stem, _, sex = entry.id.rpartition("_")
+        triple = [f"{stem}_{name}" for name in _SEXES]
+        if sex not in _SEXES or not all(name in by_id for name in triple):
+            rows.append([entry])
+        elif sex == _SEXES[-1]:
+            rows.append([by_id[name] for name in triple])
+    return rows
+
+
+def _heading(section: str, sexes: bool, columns: int, language: str) -> Iterator[Line]:
+    title = plain(sentence(f"receipt.section-{section}", language))
+    if not sexes:
+        yield from (Line(text, bold=True) for text in wrapped(title, columns))
+        return
+    heads = "".join(f"{plain(sentence(f'receipt.sex-{sex}', language)):>{_CELL - 1}} " for sex in _SEXES)
+    *above, last = wrapped(title, columns - len(heads))
+    yield from (Line(text, bold=True) for text in above)
+    yield Line(f"{last:<{columns - len(heads)}}{heads}", bold=True)
+
+
+def _row_lines(row: list[FieldEntry], form: Mapping[str, Field], columns: int, language: str) -> Iterator[Line]:
+    label = row_label([entry.id for entry in row], form, language)
+    if len(row) > 1:
+        cells = "".join(f"{_digits(entry):>{_CELL - 1}}{MARKS[entry.settled]}" for entry in row)
+        *above, last = wrapped(label, columns - len(cells) - 1)
+        yield from map(Line, above)
+        yield Line(f"{last:<{columns - len(cells)}}{cells}")
+        return
+    value = f"{_digits(row[0]):>3}{MARKS[row[0].settled]}"
+    if _section(row[0]) != RESULT:
+        yield from map(Line, leader(label, value, columns))
+        return
+    yield from (Line(text, bold=True, height=2) for text in leader(label, value, columns))
+    yield from (Line(f"{text:>{columns - 1}}") for text in wrapped(_in_words(row[0], language), columns - 1))
+
+
+def _digits(entry: FieldEntry) -> str:
+    return EMPTY if entry.value is None else str(entry.value)
+
+
+def _in_words(entry: FieldEntry, language: str) -> str:
+    if entry.value is None:
+        return sentence("receipt.empty-words", language)
+    return words(entry.value) if entry.value <= LARGEST else sentence("receipt.no-words", language)
+
+
+def _legend(fields: list[FieldEntry], columns: int, language: str) -> Iterator[Line]:
+    counts = {kind: sum(entry.settled == kind for entry in fields) for kind in MARKS}
+    for kind, count in counts.items():
+        if count:
+            text = sentence(f"receipt.settled-{kind}", language, count=count)
+            yield from _hanging(f"{MARKS[kind]} ", text, columns)
+    if any(entry.value is None for entry in fields):
+        yield from _hanging(f"{EMPTY} ", sentence("receipt.settled-empty", language), columns)
+
+
+def _hanging(mark: str, text: str, columns: int) -> Iterator[Line]:
+    for index, line in enumerate(wrapped(text, columns - len(mark))):
+        yield Line((mark if index == 0 else " " * len(mark)) + line)
