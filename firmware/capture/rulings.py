@@ -1,0 +1,224 @@
+"""Where the printed lines of a page are in a picture: what registration and its proof hold on to.
+
+A page's lines are cut into pieces (`LinePieces`, page millimetres). `probe` looks across every piece for a dark line
+with paper on both sides and says how far from its predicted place it lies. Pens cross lines and lines break; the
+fit that uses the answers must be robust.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.forms.layout import CellStyle, PageLayout, Rect, Ruling
+from firmware.records import Gray, Matrix
+
+Floats = NDArray[np.float64]
+
+PIECE_CELLS = 0.7
+"""Length of a piece in sides of a digit box: long enough to average a pen stroke away, short enough for separators."""
+PIECE_SAMPLES = 6
+"""Profiles averaged over one piece."""
+END_CLEARANCE_CELLS = 0.08
+"""Kept free at both ends of a line, where it meets another."""
+BOX_BORDER_CELLS = 0.05
+"""Width of the border of a box of its own, in sides: 1 mm on 18 to 20 mm boxes."""
+STEP_PIXELS = 0.7
+"""Distance of samples across a line in source pixels."""
+MAX_STEPS = 60
+"""Most samples to each side of a line: bounds the work of a wide search."""
+LEAST_CONTRAST = 0.10
+"""A line is darker than the paper on both of its sides by at least this part of the paper's brightness."""
+DARK_PAPER = 40
+"""Grey level below which the surroundings of a line are no paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinePieces:
+    """Pieces of axis-parallel printed lines. Arrays of length n; millimetres."""
+
+    centre: Floats
+    """(n, 2) x, y."""
+    across: NDArray[np.intp]
+    """0: the line is vertical and x is measured; 1: horizontal and y is measured."""
+    length: Floats
+    width: Floats
+
+    def __len__(self) -> int:
+        return len(self.across)
+
+    def near(self, areas: Sequence[Rect], margin: float) -> NDArray[np.bool_]:
+        """Which pieces lie in one of the areas, grown by `margin` mm."""
+        x, y = self.centre.T
+        inside = np.zeros(len(self), dtype=bool)
+        for a in areas:
+            inside |= (np.abs(x - a.x - a.w / 2) <= a.w / 2 + margin) & (np.abs(y - a.y - a.h / 2) <= a.h / 2 + margin)
+        return inside
+
+    def take(self, chosen: NDArray[np.bool_]) -> LinePieces:
+        """The chosen pieces."""
+        return LinePieces(self.centre[chosen], self.across[chosen], self.length[chosen], self.width[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What was seen at every piece."""
+
+    offset: Floats
+    """mm from the predicted place to the line, along +x or +y."""
+    contrast: Floats
+    """How much darker than its surroundings, 0..1 of the paper's brightness; 0 where nothing was seen."""
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """Where there is a line."""
+        return self.contrast >= LEAST_CONTRAST
+
+
+def cell_side(page: PageLayout) -> float:
+    """The median of width and height of the page's digit boxes, mm: the unit of all tolerances."""
+    return float(np.median([side for field in page.fields for cell in field.cells for side in (cell.w, cell.h)]))
+
+
+def box_lines(cell: Rect, width: float) -> tuple[Ruling, ...]:
+    """The four sides of a box as rulings."""
+    left, top, right, bottom = cell.x, cell.y, cell.x + cell.w, cell.y + cell.h
+    return (
+        Ruling(left, top, right, top, width),
+        Ruling(left, bottom, right, bottom, width),
+        Ruling(left, top, left, bottom, width),
+        Ruling(right, top, right, bottom, width),
+    )
+
+
+def printed_lines(page: PageLayout) -> tuple[Ruling, ...]:
+    """All lines that can be relied on: solid rulings, and the borders of boxes that have their own."""
+    lines = [ruling for ruling in page.rulings if ruling.solid]
+    for field in page.fields:
+        if field.style is CellStyle.BOXED:
+            for cell in field.cells:
+                lines.extend(box_lines(cell, BOX_BORDER_CELLS * cell.w))
+    return tuple(lines)
+
+
+def cut(lines: Sequence[Ruling], side: float) -> LinePieces:
+    """Cuts lines into pieces of about PIECE_CELLS sides; lines shorter than a third of a piece are left out."""
+    centres: list[tuple[float, float]] = []
+    across: list[int] = []
+    lengths: list[float] = []
+    widths: list[float] = []
+    clear = END_CLEARANCE_CELLS * side
+    for line in lines:
+        vertical = abs(line.x1 - line.x0) < abs(line.y1 - line.y0)
+        fixed = (line.x0 + line.x1) / 2 if vertical else (line.y0 + line.y1) / 2
+        start, end = sorted((line.y0, line.y1) if vertical else (line.x0, line.x1))
+        start, end = start + clear, end - clear
+        if end - start < PIECE_CELLS * side / 3:
+            continue
+        count = max(1, round((end - start) / (PIECE_CELLS * side)))
+        edges = np.linspace(start, end, count + 1)
+        for low, high in zip(edges[:-1], edges[1:], strict=True):
+            middle = float(low + high) / 2
+            centres.append((fixed, middle) if vertical else (middle, fixed))
+            across.append(0 if vertical else 1)
+            lengths.append(float(high - low))
+            widths.append(line.width)
+    return LinePieces(
+        np.array(centres, dtype=np.float64).reshape(-1, 2),
+        np.array(across, dtype=np.intp),
+        np.array(lengths, dtype=np.float64),
+        np.array(widths, dtype=np.float64),
+    )
+
+
+def pixels_per_mm(homography: Matrix, points: Floats) -> float:
+    """Scale of the picture at the given page points (median)."""
+    step = 1.0
+    at = project(homography, points)
+    right = project(homography, points + (step, 0.0))
+    down = project(homography, points + (0.0, step))
+    area = np.abs(np.cross(right - at, down - at))
+    return float(np.sqrt(np.median(area)))
+
+
+def project(homography: Matrix, points: Floats) -> Floats:
+    """Applies a 3x3 homography to points (..., 2)."""
+    x, y = points[..., 0], points[..., 1]
+    h = homography
+    w = h[2, 0] * x + h[2, 1] * y + h[2, 2]
+    out = np.empty(points.shape, dtype=np.float64)
+    out[..., 0] = (h[0, 0] * x + h[0, 1] * y + h[0, 2]) / w
+    out[..., 1] = (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / w
+    return out
+
+
+def probe(gray: Gray, homography: Matrix, pieces: LinePieces, reach: float) -> Probe:
+    """Looks for every piece within `reach` mm of where `homography` (page mm to pixels of `gray`) puts it."""
+    if not len(pieces):
+        return Probe(np.zeros(0), np.zeros(0))
+    scale = pixels_per_mm(homography, pieces.centre)
+    step = max(STEP_PIXELS / scale, reach / MAX_STEPS)
+    side_room = 2.5 * float(pieces.width.max()) + 3.0 / scale
+    count = int(np.ceil((reach + side_room) / step))
+    offsets = np.arange(-count, count + 1) * step
+    profile = _profiles(gray, homography, pieces, offsets)
+    response, paper = _darkness(profile, pieces.width / step, 1.0 / (scale * step))
+    allowed = np.abs(offsets) <= reach
+    response = np.where(allowed & (paper > DARK_PAPER), response / np.maximum(paper, 1.0), 0.0)
+    return _peaks(response, offsets, step)
+
+
+def _profiles(gray: Gray, homography: Matrix, pieces: LinePieces, offsets: Floats) -> Floats:
+    """Mean grey across each piece: (n, len(offsets)); white outside of the picture."""
+    n = len(pieces)
+    rows = np.arange(n)
+    along = (np.arange(PIECE_SAMPLES) + 0.5) / PIECE_SAMPLES - 0.5
+    points = np.empty((n, PIECE_SAMPLES, len(offsets), 2))
+    points[:] = pieces.centre[:, None, None, :]
+    points[rows, :, :, 1 - pieces.across] += (along[None, :] * pieces.length[:, None])[:, :, None]
+    points[rows, :, :, pieces.across] += offsets
+    where = project(homography, points).astype(np.float32).reshape(n * PIECE_SAMPLES, -1, 2)
+    grey = cv2.remap(gray, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    mean: Floats = grey.reshape(n, PIECE_SAMPLES, -1).mean(axis=1)
+    return mean
+
+
+def _darkness(profile: Floats, width: Floats, pixel: float) -> tuple[Floats, Floats]:
+    """How much darker than both sides each place is, and how bright the darker side is. Lengths in samples."""
+    n, m = profile.shape
+    total = np.zeros((n, m + 1))
+    np.cumsum(profile, axis=1, out=total[:, 1:])
+    at = np.arange(m)[None, :]
+
+    def mean(low: Floats, high: Floats) -> Floats:
+        first = np.clip(np.round(at + low[:, None]), 0, m).astype(np.intp)
+        last = np.clip(np.round(at + high[:, None]), 0, m).astype(np.intp)
+        last = np.maximum(last, np.minimum(first + 1, m))
+        first = np.minimum(first, last - 1)
+        summed: Floats = np.take_along_axis(total, last, 1) - np.take_along_axis(total, first, 1)
+        return summed / (last - first)
+
+    half = np.maximum(width / 2, 0.5 * pixel)
+    gap = 0.8 * pixel
+    wide = np.maximum(width, 1.5 * pixel)
+    core = mean(-half, half + 1)
+    before = mean(-half - gap - wide, -half - gap + 1)
+    after = mean(half + gap, half + gap + wide + 1)
+    paper = np.minimum(before, after)
+    return paper - core, paper
+
+
+def _peaks(response: Floats, offsets: Floats, step: float) -> Probe:
+    """The strongest place of every row, between samples."""
+    rows = np.arange(len(response))
+    best = response.argmax(axis=1)
+    inner = np.clip(best, 1, response.shape[1] - 2)
+    left, middle, right = (response[rows, inner + k] for k in (-1, 0, 1))
+    bend = left - 2 * middle + right
+    shift = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, -1.0), 0.0)
+    shift = np.where(best == inner, np.clip(shift, -0.5, 0.5), 0.0)
+    return Probe(offsets[best] + shift * step, response[rows, best])
