@@ -1,0 +1,84 @@
+"""One field, channel by channel: what its boxes say, what its bubbles say, and whether they agree (H11, H12).
+
+The boxes decide what is read. The bubbles are an independent witness: agreement raises the probability of the number,
+disagreement is a doubt. Neither is silently preferred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from firmware.records import CellReading, Check, Doubt, FieldReading
+from firmware.tally import bubbles, grammar
+from firmware.tally.grammar import Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class FieldEvidence:
+    """What the picture says about one field, before the rest of the form is looked at."""
+
+    field: str
+    page: int
+    value: int | None
+    """The number that the most probable labels of the boxes spell; never another one."""
+    text: str
+    posterior: Distribution
+    """Given boxes and bubbles."""
+    doubts: tuple[Doubt, ...]
+    """Grammar, bubbles, blur; certainty is judged later."""
+    cells: tuple[CellReading, ...]
+    bubbles: int | None
+    """The number the bubbles say."""
+    checks: tuple[Check, ...]
+
+    @property
+    def confidence(self) -> float:
+        """Probability that `value` is what is written; 0 where no number is claimed."""
+        return 0.0 if self.value is None else float(self.posterior.numbers[self.value])
+
+
+def weigh(reading: FieldReading, min_sharpness: float) -> FieldEvidence:
+    """All channels of one field."""
+    labels = [cell.label for cell in reading.cells]
+    value, verdicts = grammar.parse(labels), [bubbles.verdict(column) for column in reading.bubbles]
+    conflict = bool(verdicts) and bubbles.contradict(labels, verdicts)
+    grammatical = grammar.doubt(labels)
+    doubts = [grammatical] if grammatical else []
+    doubts += [Doubt.BUBBLES] if conflict else []
+    doubts += [Doubt.BLUR] if reading.sharpness < min_sharpness else []
+    bubbled = bubbles.number(verdicts) if verdicts else None
+    return FieldEvidence(
+        reading.field,
+        reading.page,
+        value,
+        grammar.text(labels),
+        combine(grammar.distribution(reading.cells), verdicts),
+        tuple(doubts),
+        reading.cells,
+        bubbled,
+        _checks(reading, value, grammatical, conflict, bubbled),
+    )
+
+
+def combine(boxes: Distribution, verdicts: Sequence[bubbles.Verdict]) -> Distribution:
+    """Bayes: boxes and bubbles are independent given the number. Without clear bubbles nothing changes."""
+    if not verdicts:
+        return boxes
+    weights = bubbles.likelihood(verdicts)
+    unrelated = 1.0 / weights.size
+    """Likelihood of any bubbles when the boxes hold no number."""
+    numbers, empty, other = boxes.numbers * weights, boxes.empty * unrelated, boxes.other * unrelated
+    total = float(numbers.sum()) + empty + other
+    return Distribution(numbers / total, empty / total, other / total)
+
+
+def _checks(
+    reading: FieldReading, value: int | None, grammatical: Doubt | None, conflict: bool, bubbled: int | None
+) -> tuple[Check, ...]:
+    number = None if grammatical is Doubt.EMPTY else grammatical is None
+    spelled = Check("H12", number, (reading.field,), False, value, None, "rule.grammar")
+    if not reading.bubbles:
+        return (spelled,)
+    agree = False if conflict else (True if bubbled is not None and bubbled == value else None)
+    return spelled, Check("H11", agree, (reading.field,), False, value, bubbled, "rule.bubbles")

@@ -1,0 +1,122 @@
+"""Reading -> Tally: which numbers are read, and which a person is asked about. Pure.
+
+A field is read when its boxes spell a number that is certain enough and nothing speaks against it: bubbles, blur,
+a failed rule, pages that do not belong together. A sum that holds may lift a number that its own picture already
+prefers; it never changes one. `Policy` holds every threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from firmware.forms.layout import Field, FormLayout, Rule
+from firmware.records import Check, Doubt, FieldTally, Reading, Status, Tally
+from firmware.tally import rules
+from firmware.tally.belonging import foreign_pages
+from firmware.tally.channels import FieldEvidence, weigh
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a reading must have to be given without asking."""
+
+    confidence: float = 0.99
+    """Probability of the number. With calibrated cells the mean error above it is far below 1 - 0.99."""
+    supported: float = 0.9
+    """Probability below which a sum that holds changes nothing: the picture itself must be nearly sure."""
+    holding_odds: float = 20.0
+    """By how much a holding sum multiplies the odds of a number. Four of five forms keep all rules (348 TPS); of those
+    that do not, or are misread, at most one in twenty fits by chance: 0.8 / (0.2 * 0.05) = 80. A quarter is used."""
+    sharpness: float = 0.25
+    """Part of the sharpness of the page's own print; below it a stroke may be lost."""
+
+
+DEFAULT_POLICY = Policy()
+
+
+def decide(
+    reading: Reading, layout: FormLayout, limits: Mapping[str, int] | None = None, policy: Policy = DEFAULT_POLICY
+) -> Tally:
+    """What the machine makes of all fields of the form, and every rule judged on it.
+
+    Fields of pages that were not given are there too, without a value and with Doubt.PAGES.
+    """
+    evidence = {name: weigh(entry, policy.sharpness) for name, entry in reading.fields.items()}
+    values = {name: entry.value for name, entry in evidence.items()}
+    judged = rules.check(values, layout, limits)
+    missing = tuple(page.number for page in layout.pages if page.number not in reading.pages)
+    lifted = {name: _lifted(entry, layout, evidence, policy) for name, entry in evidence.items()}
+    unsure = {name for name, entry in evidence.items() if entry.value is not None and lifted[name] < policy.confidence}
+    foreign = foreign_pages(layout, evidence)
+    doubts = _doubts(evidence, judged, unsure, bool(foreign))
+    fields = {
+        name: _settle(evidence[name], doubts[name], lifted[name]) if name in evidence else _absent(field)
+        for name, field in layout.fields.items()
+    }
+    own = tuple(entry for name in fields if name in evidence for entry in evidence[name].checks)
+    return Tally(reading.form, reading.pages, missing, fields, judged + own + _page_checks(layout, missing, foreign))
+
+
+def _doubts(
+    evidence: Mapping[str, FieldEvidence], judged: Iterable[Check], unsure: Collection[str], foreign: bool
+) -> dict[str, tuple[Doubt, ...]]:
+    """Every reason to ask, field by field."""
+    alarmed = {name for entry in judged if entry.ok is False and not entry.warning for name in entry.fields}
+    return {
+        name: (
+            *entry.doubts,
+            *((Doubt.UNSURE,) if name in unsure else ()),
+            *((Doubt.RULE,) if name in alarmed else ()),
+            *((Doubt.PAGES,) if foreign else ()),
+        )
+        for name, entry in evidence.items()
+    }
+
+
+def _lifted(entry: FieldEvidence, layout: FormLayout, evidence: Mapping[str, FieldEvidence], policy: Policy) -> float:
+    """The field's confidence, with a holding sum over otherwise sure fields as evidence. Once, however many hold."""
+    alone = entry.confidence
+    if alone < policy.supported or not any(_supports(rule, entry, evidence, policy) for rule in layout.rules):
+        return alone
+    return alone * policy.holding_odds / (alone * policy.holding_odds + 1.0 - alone)
+
+
+def _supports(rule: Rule, entry: FieldEvidence, evidence: Mapping[str, FieldEvidence], policy: Policy) -> bool:
+    """Whether this exact rule holds and everything else in it is sure by its own picture."""
+    names = rule.left + rule.right
+    if rule.kind not in rules.EXACT_KINDS or rule.warning or rule.tolerance or entry.field not in names:
+        return False
+    others = [evidence.get(name) for name in names if name != entry.field]
+    sure = all(o is not None and not o.doubts and o.confidence >= policy.confidence for o in others)
+    return sure and rules.judge(rule, {name: evidence[name].value for name in names}, {}).ok is True
+
+
+def _settle(entry: FieldEvidence, doubts: tuple[Doubt, ...], confidence: float) -> FieldTally:
+    status = Status.REVIEW if doubts else Status.READ
+    return FieldTally(entry.field, entry.page, entry.value, entry.text, confidence, status, doubts, entry.cells)
+
+
+def _absent(field: Field) -> FieldTally:
+    """A field of a page that was not given: nothing was seen, so nothing is claimed."""
+    return FieldTally(field.id, field.page, None, "", 0.0, Status.REVIEW, (Doubt.PAGES,), ())
+
+
+def _page_checks(layout: FormLayout, missing: tuple[int, ...], foreign: tuple[int, ...]) -> tuple[Check, ...]:
+    """I1: each page is there (`left` is its number). X6: one TPS on all pages; it can be refuted, never proven."""
+    fields = {page.number: tuple(field.id for field in page.fields) for page in layout.pages}
+    there = tuple(
+        Check("I1", number not in missing, names, False, number, None, "rule.missing")
+        for number, names in fields.items()
+    )
+    named = tuple(name for number in foreign for name in fields[number]) or tuple(layout.fields)
+    return *there, Check("X6", False if foreign else None, named, False, None, None, "rule.together")
+
+
+def doubt_all(tally: Tally, doubt: Doubt, extra: tuple[Check, ...] = ()) -> Tally:
+    """The same tally with every field put to review for `doubt`: what contradicts itself gives nothing as sure."""
+    fields = {
+        name: entry if doubt in entry.doubts else replace(entry, status=Status.REVIEW, doubts=(*entry.doubts, doubt))
+        for name, entry in tally.fields.items()
+    }
+    return replace(tally, fields=fields, checks=tally.checks + extra)
