@@ -93,6 +93,12 @@ class PageRefusal(StrEnum):
     """The same bytes were given before."""
     PAGE_TWICE = "page-twice"
     """Another picture of the same page was given and the two do not read the same."""
+    PAGE_AGAIN = "page-again"
+    """Another picture of the same page was given; it reads the same and is not used."""
+    FILE_MISSING = "file-missing"
+    """There is no such file, or it cannot be opened."""
+    TOO_MANY = "too-many"
+    """More pictures than the pages of one TPS can be; this one was not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,3 +393,5 @@ class Delivery:
     acknowledgement: bytes | None
     problem: str | None
     """Code of the last problem; sentence under `delivery.<code>` in messages/."""
+    detail: str = ""
+    """The code with which the collector refused, for its operator; fills the sentence in."""
