@@ -1,0 +1,74 @@
+"""The order of the review, and small questions about it. Pure: the session as it stands is all it knows.
+
+Asked fields first, then the pages in form order, then what does not add up, then the last look.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+
+from firmware.panel.view import CheckView, FieldView, SessionView
+
+_WAYS_BACK = re.compile(r"/(page/[0-9]{1,3}|sums|last)")
+_COLUMNS = re.compile(r"_(l|p|j)$")
+"""Men, women, both: three fields that stand side by side on the form."""
+
+
+def next_step(view: SessionView) -> str:
+    """The address of the next thing to ask."""
+    unsettled = [entry for entry in view.fields if entry.settled is None]
+    asked = [entry for entry in unsettled if entry.asked]
+    if asked:
+        return f"/field/{asked[0].id}"
+    if unsettled:
+        return f"/page/{unsettled[0].page}"
+    return "/sums" if view.failed else "/last"
+
+
+def settled(view: SessionView) -> bool:
+    """No field is open."""
+    return bool(view.fields) and all(entry.settled for entry in view.fields)
+
+
+def field(view: SessionView | None, field_id: str) -> FieldView | None:
+    """The field with this id."""
+    return by_id(view).get(field_id) if view else None
+
+
+def by_id(view: SessionView) -> dict[str, FieldView]:
+    """All fields by id, in form order."""
+    return {entry.id: entry for entry in view.fields}
+
+
+def by_page(view: SessionView) -> dict[int, list[FieldView]]:
+    """All fields by page, in form order."""
+    return {page: list(entries) for page, entries in groupby(view.fields, key=lambda entry: entry.page)}
+
+
+def asked_progress(view: SessionView, entry: FieldView) -> tuple[int, int] | None:
+    """Which of how many questions this is, None when the machine did not ask."""
+    asked = [other.id for other in view.fields if other.asked]
+    return (asked.index(entry.id) + 1, len(asked)) if entry.id in asked else None
+
+
+def failed_first(view: SessionView) -> list[CheckView]:
+    """The failed rules, alarms before warnings."""
+    return sorted(view.failed, key=lambda check: check.warning)
+
+
+def in_rows(fields: Sequence[FieldView]) -> list[list[FieldView]]:
+    """Fields as they stand on the form: men, women and both in one row, every other field alone."""
+    rows = [list(row) for _, row in groupby(fields, key=lambda entry: _COLUMNS.sub("", entry.id))]
+    return [row if len(row) > 1 else [row[0]] for row in rows]
+
+
+def digits(typed: str, entry: FieldView) -> str:
+    """The digits among what was typed, no more than the form has boxes."""
+    return re.sub(r"[^0-9]", "", typed)[: entry.boxes]
+
+
+def way_back(path: str) -> str:
+    """Where a correction returns to: a page of the review, else the next step."""
+    return path if _WAYS_BACK.fullmatch(path) else "/"

@@ -1,0 +1,131 @@
+"""The pages of the screen: each shows the session as it stands, and asks one thing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
+
+from firmware.endpoint import review
+from firmware.panel.view import WORKING, SessionView, State
+
+routes = Blueprint("screens", __name__)
+
+PICTURE_SECONDS = 600
+"""How long the browser may keep a picture: its address changes with its content."""
+
+
+def current_view() -> SessionView:
+    """The session of the station that this screen shows."""
+    view: SessionView = current_app.extensions["station"].view()
+    return view
+
+
+@routes.get("/")
+def home() -> Any:
+    """What is to be done now."""
+    view = current_view()
+    if view.state is State.REVIEWING and view.pending is None:
+        return redirect(review.next_step(view))
+    if view.state in WORKING:
+        return render_template("working.html", view=view, poll=True)
+    template = {State.DONE: "done.html", State.FAULT: "fault.html"}.get(view.state, "pages.html")
+    return render_template(template, view=view, poll=True)
+
+
+@routes.get("/pages")
+def pages() -> Any:
+    """The slots, also during the review: a page may be taken again."""
+    view = current_view()
+    if view.state is not State.REVIEWING:
+        return redirect(url_for("screens.home"))
+    return render_template("pages.html", view=view, poll=True)
+
+
+@routes.get("/field/<field_id>")
+def field(field_id: str) -> Any:
+    """One number: its picture, what the machine read, and the keypad."""
+    view = _reviewing()
+    entry = review.field(view, field_id)
+    if view is None or entry is None:
+        return redirect(url_for("screens.home"))
+    return render_template(
+        "field.html",
+        view=view,
+        field=entry,
+        typed=review.digits(request.args.get("typed", ""), entry),
+        back=review.way_back(request.args.get("back", "")),
+        failed=[check for check in view.failed if entry.id in check.fields],
+        asked=review.asked_progress(view, entry),
+        missing=request.args.get("missing") == "1",
+    )
+
+
+@routes.get("/page/<int:page>")
+def page(page: int) -> Any:
+    """All numbers of one page, each with its picture."""
+    view = _reviewing()
+    fields = [entry for entry in view.fields if entry.page == page] if view else []
+    if view is None or not fields:
+        return redirect(url_for("screens.home"))
+    return render_template("page.html", view=view, page=page, fields=fields, rows=review.in_rows(fields))
+
+
+@routes.get("/sums")
+def sums() -> Any:
+    """What does not add up, as sentences, with the pictures."""
+    view = _reviewing()
+    if view is None or not review.settled(view):
+        return redirect(url_for("screens.home"))
+    return render_template("sums.html", view=view, checks=review.failed_first(view), by_id=review.by_id(view))
+
+
+@routes.get("/last")
+def last() -> Any:
+    """A last look at all numbers."""
+    view = _reviewing()
+    if view is None or not review.settled(view):
+        return redirect(url_for("screens.home"))
+    return render_template("last.html", view=view, by_page=review.by_page(view))
+
+
+@routes.get("/seal")
+def seal() -> Any:
+    """The ketua's word before the seal."""
+    view = _reviewing()
+    if view is None or not review.settled(view):
+        return redirect(url_for("screens.home"))
+    return render_template("seal.html", view=view)
+
+
+@routes.get("/progress")
+def progress() -> Any:
+    """What the page's script asks twice a second: has anything changed?"""
+    view = current_view()
+    return {"version": view.version, "state": view.state}
+
+
+@routes.get("/field/<field_id>.png")
+def strip(field_id: str) -> Response:
+    """The picture of a field's boxes."""
+    return _picture(current_app.extensions["station"].strip(field_id), "image/png")
+
+
+@routes.get("/page/<int:page>.jpg")
+def picture(page: int) -> Response:
+    """The upright picture of a page."""
+    return _picture(current_app.extensions["station"].page(page), "image/jpeg")
+
+
+def _picture(data: bytes | None, media_type: str) -> Response:
+    if data is None:
+        abort(404)
+    response = Response(data, mimetype=media_type)
+    response.headers["Cache-Control"] = f"private, max-age={PICTURE_SECONDS}"
+    return response
+
+
+def _reviewing() -> SessionView | None:
+    """The session while numbers may be changed, else None."""
+    view = current_view()
+    return view if view.state is State.REVIEWING and view.pending is None else None

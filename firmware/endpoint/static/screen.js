@@ -1,0 +1,59 @@
+// Three small helps; every screen works without them.
+// 1. A sign of life in the moment of the press.  2. Asking twice a second whether anything changed.  3. The keypad.
+"use strict";
+
+const POLL_MS = 500;
+
+function showWorking(sentence) {
+  const overlay = document.getElementById("working");
+  overlay.querySelector("p").textContent = sentence;
+  overlay.hidden = false;
+}
+
+for (const form of document.querySelectorAll("form")) {
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) { event.preventDefault(); return; }
+    form.dataset.sent = "1";
+    if (form.dataset.working) showWorking(form.dataset.working);
+  });
+}
+
+window.addEventListener("pageshow", () => {
+  document.getElementById("working").hidden = true;
+  for (const form of document.querySelectorAll("form")) delete form.dataset.sent;
+});
+
+const version = document.body.dataset.version;
+
+async function poll() {
+  try {
+    const answer = await fetch("/progress", { cache: "no-store" });
+    if (!answer.ok || (await answer.json()).version !== version) { location.replace("/"); return; }
+  } catch (problem) {
+    // The screen's own server is away; the next question finds it again.
+  }
+  setTimeout(poll, POLL_MS);
+}
+
+if (version) setTimeout(poll, POLL_MS);
+
+const typed = document.getElementById("typed");
+
+function showTyped() {
+  const some = typed.value !== "";
+  document.body.classList.toggle("typing", some);
+  document.querySelector(".save .shown").textContent = typed.value;
+}
+
+if (typed) {
+  document.body.classList.add("scripted");
+  for (const key of document.querySelectorAll("button[name=key]")) {
+    key.type = "button";
+    key.addEventListener("click", () => {
+      typed.value = key.value === "back" ? typed.value.slice(0, -1) : (typed.value + key.value).slice(0, typed.maxLength);
+      showTyped();
+    });
+  }
+  typed.addEventListener("input", () => { typed.value = typed.value.replace(/[^0-9]/g, ""); showTyped(); });
+  showTyped();
+}

@@ -1,0 +1,95 @@
+"""The screen's way to the station: HTTP over the station's Unix socket. It asks and presses; it holds no state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import httpx
+import msgspec
+
+from firmware.http import unix_client
+from firmware.panel.view import Answer, Command, SessionView
+
+TIMEOUT_S = 3.0
+"""Seconds until the station counts as away: it answers from memory, work runs in its own thread."""
+
+
+class StationAway(Exception):
+    """The station does not answer: it starts, or is being replaced. The screen says so and asks again."""
+
+
+class StationClient:
+    """One station. Every method raises StationAway when it does not answer."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    @classmethod
+    def at(cls, socket: Path) -> Self:
+        """The station that listens at this Unix socket."""
+        return cls(unix_client(socket, TIMEOUT_S))
+
+    def view(self) -> SessionView:
+        """The session as it stands."""
+        return msgspec.json.decode(self._get("/session").content, type=SessionView)
+
+    def press(self) -> Answer:
+        """The big button."""
+        return self._post("/press")
+
+    def choose(self, replace: bool) -> Answer:
+        """Which of two pictures of a page stays: the new one (`replace`) or the old one."""
+        return self._post("/pending/replace" if replace else "/pending/keep")
+
+    def accept(self, *fields: str) -> Answer:
+        """The machine's reading of these fields is right."""
+        return self._post("/accept", msgspec.json.encode(fields))
+
+    def correct(self, field: str, value: int | None) -> Answer:
+        """This is what is written; None: nothing is."""
+        return self._post(f"/fields/{field}", msgspec.json.encode(Command(value)))
+
+    def undo(self) -> Answer:
+        """Takes the last step of the review back."""
+        return self._post("/undo")
+
+    def seal(self, role: str) -> Answer:
+        """Signs, stores, prints, forwards."""
+        return self._post(f"/seal/{role}")
+
+    def reprint(self) -> Answer:
+        """All receipts again."""
+        return self._post("/reprint")
+
+    def retry(self) -> Answer:
+        """The way out of a fault."""
+        return self._post("/retry")
+
+    def strip(self, field: str) -> bytes | None:
+        """The picture (PNG) of a field's boxes, None when there is none."""
+        return self._picture(f"/fields/{field}/strip")
+
+    def page(self, number: int) -> bytes | None:
+        """The upright picture (JPEG) of a page, None when there is none."""
+        return self._picture(f"/pages/{number}/picture")
+
+    def _picture(self, path: str) -> bytes | None:
+        try:
+            answer = self._http.get(path)
+        except httpx.TransportError as problem:
+            raise StationAway from problem
+        return answer.content if answer.status_code == httpx.codes.OK else None
+
+    def _get(self, path: str) -> httpx.Response:
+        try:
+            return self._http.get(path).raise_for_status()
+        except httpx.HTTPError as problem:
+            raise StationAway from problem
+
+    def _post(self, path: str, body: bytes = b"") -> Answer:
+        try:
+            answer = self._http.post(path, content=body).raise_for_status()
+        except httpx.HTTPError as problem:
+            raise StationAway from problem
+        return msgspec.json.decode(answer.content, type=Answer)

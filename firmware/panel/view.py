@@ -1,0 +1,151 @@
+"""What the station tells its screen: one immutable picture of the session, as JSON over the station's socket.
+
+Labels and sentences are not in here: the screen asks messages/ for them in its own language, by the keys given.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from firmware.records import DeliveryState, Doubt, Mode, Settled
+
+
+class State(StrEnum):
+    """Where the session stands. The order is the sentence of the kiosk."""
+
+    IDLE = "idle"
+    """Waits for a page."""
+    CAPTURING = "capturing"
+    READING = "reading"
+    REVIEWING = "reviewing"
+    """Waits for a person to settle every field."""
+    SEALING = "sealing"
+    """Signs, then commits to disk."""
+    PRINTING = "printing"
+    DONE = "done"
+    """On disk; forwarding goes on aside."""
+    FAULT = "fault"
+    """Something that a person has to see; `retry` is the way out."""
+
+
+WORKING = frozenset({State.CAPTURING, State.READING, State.SEALING, State.PRINTING})
+"""States in which the station works: whatever is asked of it is answered `busy`, never queued."""
+
+
+class Answer(StrEnum):
+    """What the station says to a press or a command; sentences under `screen.answer-<value>`."""
+
+    ACCEPTED = "accepted"
+    BUSY = "busy"
+    NOT_NOW = "not-now"
+    """Not a thing to do in this state."""
+    UNSETTLED = "unsettled"
+    """Numbers are open; nothing is sealed."""
+
+
+class _View(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of the types below."""
+
+
+class Notice(_View, frozen=True):
+    """The outcome of the last thing that happened: a key of messages/ and what fills its sentence in."""
+
+    key: str
+    values: dict[str, str | int | float] = {}
+    good: bool = False
+
+
+class PageView(_View, frozen=True):
+    """One slot."""
+
+    number: int
+    picture: str | None
+    """SHA-256 of the picture in the slot."""
+
+
+class FieldView(_View, frozen=True):
+    """One number: what the machine read and what a person made of it."""
+
+    id: str
+    page: int
+    label: dict[str, str]
+    boxes: int
+    text: str
+    """The cells as the machine read them."""
+    machine: int | None
+    confidence: float
+    asked: bool
+    """The machine asks a person."""
+    doubts: tuple[Doubt, ...]
+    settled: Settled | None
+    """None: open."""
+    value: int | None
+    """The person's value once settled, before that the machine's."""
+
+
+class CheckView(_View, frozen=True):
+    """One failed rule, judged on the values as they stand."""
+
+    rule: str
+    fields: tuple[str, ...]
+    warning: bool
+    left: int | None
+    right: int | None
+    message: str
+
+
+class PrintView(_View, frozen=True):
+    """The receipts of the sealed record."""
+
+    copies: int
+    printed: int
+    problem: str | None
+    """Key of messages/ when the printer needs a person."""
+
+
+class DeliveryView(_View, frozen=True):
+    """How far the record is on its way to one collector."""
+
+    collector: str
+    state: DeliveryState
+    attempts: int
+    problem: str | None
+
+
+class RecordView(_View, frozen=True):
+    """The sealed record."""
+
+    sha256: str
+    sequence: int
+
+
+class SessionView(_View, frozen=True):
+    """Everything a screen shows."""
+
+    version: str
+    """Changes whenever anything else here does."""
+    state: State
+    mode: Mode
+    tps: str
+    place: str
+    contest: str
+    title: dict[str, str]
+    pages: tuple[PageView, ...]
+    pending: int | None
+    """A second picture of this page waits for a person's choice."""
+    notice: Notice | None
+    fields: tuple[FieldView, ...]
+    """In form order; empty until all pages are read."""
+    failed: tuple[CheckView, ...]
+    can_undo: bool
+    record: RecordView | None
+    prints: PrintView | None
+    deliveries: tuple[DeliveryView, ...]
+
+
+class Command(_View, frozen=True):
+    """What the screen asks the station to do with a field: `value` None says that nothing is written there."""
+
+    value: int | None
