@@ -1,15 +1,35 @@
-"""A stand-in for the signer, for tests of what comes after it: a true chain of records, without signatures."""
+"""A stand-in for the signer, for tests of what comes after it: a true chain of signed messages, with few fields."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import Any
 
-import cbor2
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from firmware.records import SealedRecord
+from firmware.signing import cose
 
 START = bytes(32)
+
+
+class TestKey:
+    """A key that no certificate authority knows."""
+
+    __test__ = False
+    certificate = b"certificate of a test"
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+
+    def sign(self, message: bytes) -> bytes:
+        r, s = decode_dss_signature(self._key.sign(message, ec.ECDSA(hashes.SHA256())))
+        return r.to_bytes(32) + s.to_bytes(32)
+
+
+KEY = TestKey()
 
 
 def picture(number: int, size: int = 2_000) -> bytes:
@@ -26,9 +46,5 @@ def seal(sequence: int, previous: bytes = START, pictures: tuple[bytes, ...] = (
     pages = [{"page": n, "sha256": hashlib.sha256(data).digest()} for n, data in enumerate(pictures, start=1)]
     fields = [{"id": f"suara_{page['page']}", "page": page["page"], "value": sequence} for page in pages]
     payload = {"sequence": sequence, "previous": previous, "pages": pages, "fields": fields} | changes
-    return sealed_of(payload)
-
-
-def sealed_of(payload: dict[str, Any]) -> SealedRecord:
-    cose = cbor2.dumps(cbor2.CBORTag(18, [b"\xa0", {}, cbor2.dumps(payload, canonical=True), bytes(64)]))
-    return SealedRecord(cose, b"receipt", hashlib.sha256(cose).digest(), payload["sequence"], payload)
+    message = cose.sign(payload, cose.MessageType.RECORD, KEY)
+    return SealedRecord(message, b"receipt", hashlib.sha256(message).digest(), sequence, payload)

@@ -16,7 +16,7 @@ from firmware.ledger.database import Database
 from firmware.records import Delivery, DeliveryState
 
 _SCHEMA = Path(__file__).with_name("outbox.sql")
-_DELIVERY = "SELECT record, collector, state, attempts, acknowledgement, problem FROM deliveries"
+_DELIVERY = "SELECT record, collector, state, attempts, acknowledgement, problem, detail FROM deliveries"
 
 
 class Outbox:
@@ -58,18 +58,13 @@ class Outbox:
         return len(new)
 
     def due(self, collector: str, now: float, longest_wait: float) -> tuple[Delivery, ...]:
-        """What should be tried now, in the order of the chain. A next try further away than `longest_wait` seconds was
-        set by a clock that has since been put back, and is due."""
+        """What should be tried now: least tried first, then in the order of the chain. A next try further away than
+        `longest_wait` seconds was set by a clock that has since been put back, and is due."""
         return self._deliveries(
-            """WHERE collector = ? AND (next_try <= ? OR next_try > ?) AND state <> 'acknowledged' ORDER BY place""",
+            """WHERE collector = ? AND (next_try <= ? OR next_try > ?) AND state <> 'acknowledged'
+               ORDER BY attempts, place""",
             (collector, now, now + longest_wait),
         )
-
-    def next_try(self, collector: str) -> float | None:
-        """When the next delivery is due, or None when nothing is open."""
-        query = "SELECT min(next_try) FROM deliveries WHERE collector = ? AND state <> 'acknowledged'"
-        (first,) = self._database.rows(query, (collector,))[0]
-        return None if first is None else float(first)
 
     def deliveries(self, record: bytes | None = None) -> tuple[Delivery, ...]:
         """Every delivery, or those of one record, in the order of the chain."""
@@ -86,13 +81,25 @@ class Outbox:
         """An attempt begins; written before the first byte leaves."""
         self._update("state = 'sent', attempts = attempts + 1", (), record, collector)
 
-    def failed(self, record: bytes, collector: str, state: DeliveryState, problem: str, next_try: float) -> None:
+    def failed(
+        self, record: bytes, collector: str, state: DeliveryState, problem: str, detail: str, next_try: float
+    ) -> None:
         """The attempt brought no acknowledgement: `waiting` or `refused`, with the code of the problem."""
-        self._update("state = ?, problem = ?, next_try = ?", (str(state), problem, next_try), record, collector)
+        change = "state = ?, problem = ?, detail = ?, next_try = ?"
+        self._update(change, (str(state), problem, detail, next_try), record, collector)
+
+    def postpone(self, collector: str, next_try: float) -> None:
+        """Nothing open is tried before `next_try`: the collector is out of reach, for every record alike."""
+        with self._database.transaction() as transaction:
+            transaction.execute(
+                """UPDATE deliveries SET next_try = ?
+                   WHERE collector = ? AND next_try < ? AND state <> 'acknowledged'""",
+                (next_try, collector, next_try),
+            )
 
     def acknowledged(self, record: bytes, collector: str, acknowledgement: bytes) -> None:
         """Keeps a verified acknowledgement; final."""
-        change = "state = 'acknowledged', problem = NULL, acknowledgement = ?"
+        change = "state = 'acknowledged', problem = NULL, detail = '', acknowledgement = ?"
         self._update(change, (acknowledgement,), record, collector)
 
     def check(self) -> None:

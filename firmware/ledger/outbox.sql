@@ -11,6 +11,7 @@ CREATE TABLE deliveries (
     attempts        INTEGER NOT NULL CHECK (attempts >= 0),
     next_try        REAL NOT NULL,
     problem         TEXT,
+    detail          TEXT NOT NULL DEFAULT '',
     acknowledgement BLOB,
     PRIMARY KEY (record, collector),
     CHECK ((state = 'acknowledged') = (acknowledgement IS NOT NULL))
