@@ -166,6 +166,14 @@ class Circle(Strict, frozen=True, kw_only=True):
     ink: Ink = BLACK
 
 
+class Arrow(Strict, frozen=True, kw_only=True):
+    """A filled arrow head that points right."""
+
+    tip: Point
+    length: Positive
+    ink: Ink = BLACK
+
+
 class Emblem(Strict, frozen=True, kw_only=True):
     """An invented emblem (a ballot box in a ring) filling `box`, repeated by `pitch` over `area` for a watermark."""
 
@@ -186,6 +194,7 @@ class Part(Strict, frozen=True, kw_only=True):
     fills: tuple[Fill, ...] = ()
     circles: tuple[Circle, ...] = ()
     emblems: tuple[Emblem, ...] = ()
+    arrows: tuple[Arrow, ...] = ()
 
 
 class IdentityEntry(Strict, frozen=True, kw_only=True):
