@@ -101,14 +101,15 @@ def _page(document: Document, entry: PageEntry, number: int) -> PageLayout:
 
 def _rulings(placed: Placed) -> Iterator[Ruling]:
     for lines in placed.part.lines:
-        yield from _lines(placed, lines)
+        yield from lines_of(placed, lines)
     for group in placed.part.cells:
         for row in group.rows:
             if row.tally:
-                yield from _lines(placed, tally_lines(row.tally))
+                yield from lines_of(placed, tally_lines(row.tally))
 
 
-def _lines(placed: Placed, lines: Lines) -> Iterator[Ruling]:
+def lines_of(placed: Placed, lines: Lines) -> Iterator[Ruling]:
+    """Every line of `lines` at its place."""
     solid = lines.dash is None and lines.ink <= READABLE_INK
     ends = [(x0, y, x1, y) for y, x0, x1 in lines.h] + [(x, y0, x, y1) for x, y0, y1 in lines.v]
     for x, y, w, h in lines.boxes:
