@@ -138,7 +138,7 @@ class SchemaRefused(SignerRefused, VerificationRefused):
     """A payload does not have the shape, or breaks an invariant: neither signed nor believed."""
 
 
-Entry = TypeVar("Entry", bound=Strict)
+Entry = TypeVar("Entry", bound=msgspec.Struct)
 
 
 def check(payload: Any, kind: type[Entry]) -> Entry:

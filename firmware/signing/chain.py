@@ -1,0 +1,102 @@
+"""The signer's memory: every record it sealed, one durable file each, in the order of the chain.
+
+    <folder>/000001.cbor    { "draft": SHA-256 of the draft, "cose": record, "receipt": receipt }
+
+There is no other state: what the chain ends with, its log and which record of a TPS stands are computed from these
+files, so nothing can disagree. A file appears complete or not at all and is never overwritten. On opening, every
+record is verified again with the signer's own key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware.errors import Refused, SignerRefused
+from firmware.signing import durable, merkle
+from firmware.signing.cose import MessageType, open_verified, parse
+from firmware.signing.encoding import decode, encode
+from firmware.signing.keys import Device
+from firmware.signing.schema import NO_RECORD, LogEntry, RecordEntry, check_record
+
+MAX_RECORDS = 1_000
+"""Records of one device: five contests and their corrections are a dozen; a runaway caller must not fill the disk."""
+
+_NAME = re.compile(r"\d{6}\.cbor")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One sealed record."""
+
+    draft: bytes
+    """SHA-256 of the encoded draft."""
+    cose: bytes
+    receipt: bytes
+    record: RecordEntry
+    sha256: bytes
+    """Of `cose`."""
+
+
+class Chain:
+    """All links, in order. One process uses it at a time."""
+
+    def __init__(self, folder: Path, device: Device) -> None:
+        """Opens the chain in `folder`, making the folder. Raises SignerRefused("chain-damaged")."""
+        self._folder = folder
+        self._device = device
+        self.links: list[Link] = []
+        folder.mkdir(mode=durable.PRIVATE_FOLDER, parents=True, exist_ok=True)
+        # A name that was written just before a power cut may not be on disk yet although it is visible.
+        durable.sync_folder(folder)
+        for path in sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name)):
+            self.links.append(self._load(path))
+
+    @property
+    def previous(self) -> bytes:
+        """The hash of the last record."""
+        return self.links[-1].sha256 if self.links else NO_RECORD
+
+    @property
+    def log(self) -> LogEntry:
+        """Size and root of the log over all records."""
+        return LogEntry(len(self.links), merkle.root([link.sha256 for link in self.links]))
+
+    def sealed(self, draft: bytes) -> Link | None:
+        """The link made from the draft with this hash."""
+        return next((link for link in self.links if link.draft == draft), None)
+
+    def standing(self, tps: str, contest: str) -> Link | None:
+        """The record of this TPS and contest that no later one supersedes."""
+        of_contest = [link for link in self.links if (link.record.tps, link.record.contest) == (tps, contest)]
+        return of_contest[-1] if of_contest else None
+
+    def append(self, draft: bytes, cose: bytes, receipt: bytes) -> Link:
+        """Adds a link; it is on disk when this returns. Raises OSError, after which the chain must be opened anew."""
+        link = self._link(draft, cose, receipt)
+        data = encode({"draft": draft, "cose": cose, "receipt": receipt})
+        durable.create(self._folder / f"{link.record.sequence:06d}.cbor", data)
+        self.links.append(link)
+        return link
+
+    def _load(self, path: Path) -> Link:
+        try:
+            match decode(path.read_bytes()):
+                case {"draft": bytes() as draft, "cose": bytes() as cose, "receipt": bytes() as receipt}:
+                    link = self._link(draft, cose, receipt)
+                case _:
+                    raise SignerRefused("chain-damaged", file=path.name, problem="form")
+        except Refused as refusal:
+            raise SignerRefused("chain-damaged", file=path.name, problem=str(refusal)) from refusal
+        if path.name != f"{link.record.sequence:06d}.cbor":
+            raise SignerRefused("chain-damaged", file=path.name, problem="sequence")
+        return link
+
+    def _link(self, draft: bytes, cose: bytes, receipt: bytes) -> Link:
+        """The link of these bytes, when it is the next of the chain. Raises Refused."""
+        record = check_record(open_verified(parse(cose), MessageType.RECORD, self._device.public_key))
+        if (record.previous, record.log) != (self.previous, self.log):
+            raise SignerRefused("chain-broken", sequence=record.sequence)
+        return Link(draft, cose, receipt, record, hashlib.sha256(cose).digest())

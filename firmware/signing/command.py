@@ -1,0 +1,124 @@
+"""`c1kiosk verify`: anybody checks a record, a receipt, an acknowledgement, offline, with the trust folder given.
+
+One line is printed for each claim that was checked, in Indonesian and English, then the values, then the verdict.
+Exit status 0 only when everything holds.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from firmware.errors import Refused, VerificationRefused
+from firmware.messages import both
+from firmware.signing.evidence import Finding, Verified, compare, examine
+from firmware.signing.trust import TrustRoots
+from firmware.signing.verification import VerifiedAcknowledgement, VerifiedReceipt, VerifiedRecord, utc
+
+MAX_FILE_BYTES = 64 * 1024 * 1024
+"""Largest file looked at: a photograph of a receipt is under 20 MB."""
+
+
+@click.command("verify")
+@click.option("--trust", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True)
+@click.option("--json", "as_json", is_flag=True, help="Machine output instead of sentences.")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def verify_command(folder: Path, files: tuple[Path, ...], as_json: bool) -> None:
+    """Check a record, an acknowledgement, a receipt's code (text) or a picture of a receipt."""
+    try:
+        trust = TrustRoots.load(folder)
+    except Refused as refusal:
+        findings, fingerprint = [Finding(str(folder), (), None, refusal)], ""
+    else:
+        findings, fingerprint = _findings(files, trust), trust.fingerprint
+    holds = all(finding.refusal is None for finding in findings)
+    if as_json:
+        click.echo(json.dumps(_document(findings, fingerprint, holds), indent=1))
+    else:
+        _print(findings, fingerprint, holds)
+    sys.exit(0 if holds else 1)
+
+
+def _findings(files: Sequence[Path], trust: TrustRoots) -> list[Finding]:
+    findings = [_examine(path, trust) for path in files]
+    together = compare(findings)
+    return [*findings, together] if together.claims or together.refusal else findings
+
+
+def _examine(path: Path, trust: TrustRoots) -> Finding:
+    with path.open("rb") as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        return Finding(str(path), (), None, VerificationRefused("file-too-large", most=MAX_FILE_BYTES))
+    return examine(str(path), data, trust)
+
+
+def _print(findings: Sequence[Finding], fingerprint: str, holds: bool) -> None:
+    if fingerprint:
+        click.echo(both("verify.trust", fingerprint=fingerprint))
+    for finding in findings:
+        click.echo(f"{finding.name or both('verify.together')}:")
+        for claim in finding.claims:
+            click.echo(f"  [v] {both('verify.' + claim.key, **claim.values)}")
+        for line in _facts(finding.verified):
+            click.echo(f"      {line}")
+        if finding.refusal:
+            click.echo(f"  [x] {finding.refusal.code}: {_sentence(finding.refusal)}")
+    worlds = {world for world in map(_world, findings) if world not in ("", "real")}
+    for world in sorted(worlds):
+        click.echo(both("verify.not-real", world=world.upper()))
+    click.echo(both("verify.holds" if holds else "verify.refused"))
+
+
+def _sentence(refusal: Refused) -> str:
+    return both(f"error.{refusal.code}", **refusal.details)
+
+
+def _facts(verified: Verified | None) -> list[str]:
+    match verified:
+        case VerifiedRecord(record=record):
+            facts = {"tps": record.tps, "contest": record.contest, "sha256": verified.sha256.hex()}
+            facts["time"] = f"{utc(record.time.unix)} ({record.time.clock})"
+            facts["failed"] = ", ".join(entry.rule for entry in record.failed) or "-"
+            facts |= {"supersedes": record.supersedes.hex()} if record.supersedes else {}
+        case VerifiedReceipt(statement=statement):
+            facts = {"tps": statement.tps, "contest": statement.contest, "sha256": statement.record.hex()}
+            facts["time"] = utc(statement.unix)
+        case VerifiedAcknowledgement():
+            facts = {"sha256": verified.record.hex()}
+        case None:
+            facts = {}
+    return [f"{name} = {value}" for name, value in (facts | _results(verified)).items()]
+
+
+def _results(verified: Verified | None) -> dict[str, Any]:
+    if not isinstance(verified, VerifiedRecord | VerifiedReceipt):
+        return {}
+    return {name: "-" if value is None else value for name, value in verified.results.items()}
+
+
+def _world(finding: Finding) -> str:
+    verified = finding.verified
+    return str(verified.device.claims.world) if isinstance(verified, VerifiedRecord | VerifiedReceipt) else ""
+
+
+def _document(findings: Sequence[Finding], fingerprint: str, holds: bool) -> dict[str, Any]:
+    return {"holds": holds, "trust": fingerprint, "files": [_entry(finding) for finding in findings]}
+
+
+def _entry(finding: Finding) -> dict[str, Any]:
+    verified, refusal = finding.verified, finding.refusal
+    kinds = {VerifiedRecord: "record", VerifiedReceipt: "receipt", VerifiedAcknowledgement: "acknowledgement"}
+    return {
+        "file": finding.name or None,
+        "kind": kinds[type(verified)] if verified else None,
+        "world": _world(finding) or None,
+        "claims": [{"claim": claim.key, **claim.values} for claim in finding.claims],
+        "results": dict(verified.results) if isinstance(verified, VerifiedRecord | VerifiedReceipt) else None,
+        "refused": {"code": refusal.code, "details": refusal.details} if refusal else None,
+    }

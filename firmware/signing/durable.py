@@ -1,0 +1,39 @@
+"""Files that are there completely or not at all, and stay after a power cut."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+
+
+def create(path: Path, data: bytes) -> None:
+    """A new private file at `path`, durable on return. Raises FileExistsError: nothing is ever overwritten."""
+    incoming = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        write(incoming, data)
+        os.link(incoming, path)
+    finally:
+        incoming.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def write(path: Path, data: bytes) -> None:
+    """A new private file with its content on disk; its name is durable once the folder is synced."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

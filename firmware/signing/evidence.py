@@ -1,0 +1,99 @@
+"""Pieces of evidence as people hand them in: what each one is, whatever its file is called, and what it proves.
+
+a record (COSE), an acknowledgement (COSE), a receipt as COSE, as the text of its code, or as a picture of it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from firmware.errors import Refused, VerificationRefused
+from firmware.signing import receipt_code
+from firmware.signing.cose import MessageType, parse
+from firmware.signing.crosscheck import check_together
+from firmware.signing.trust import TrustRoots
+from firmware.signing.verification import (
+    Claim,
+    Report,
+    VerifiedAcknowledgement,
+    VerifiedReceipt,
+    VerifiedRecord,
+    verify_acknowledgement,
+    verify_receipt,
+    verify_record,
+)
+
+Verified = VerifiedRecord | VerifiedReceipt | VerifiedAcknowledgement
+
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF")
+"""How JPEG, PNG and WebP files begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became of one file, or of all together (`name` is empty)."""
+
+    name: str
+    claims: tuple[Claim, ...]
+    verified: Verified | None
+    refusal: Refused | None
+
+
+@dataclass(slots=True)
+class _Told:
+    claims: list[Claim] = field(default_factory=list)
+
+    def __call__(self, claim: Claim) -> None:
+        self.claims.append(claim)
+
+
+def examine(name: str, data: bytes, trust: TrustRoots) -> Finding:
+    """One file."""
+    told = _Told()
+    try:
+        verified = _verify(data, trust, told)
+    except Refused as refusal:
+        return Finding(name, tuple(told.claims), None, refusal)
+    return Finding(name, tuple(told.claims), verified, None)
+
+
+def compare(findings: Sequence[Finding]) -> Finding:
+    """All files together: raises nothing, says what holds between those that hold by themselves."""
+    told = _Told()
+    found = [entry.verified for entry in findings]
+    try:
+        check_together(
+            [entry for entry in found if isinstance(entry, VerifiedRecord)],
+            [entry for entry in found if isinstance(entry, VerifiedReceipt)],
+            [entry for entry in found if isinstance(entry, VerifiedAcknowledgement)],
+            told,
+        )
+    except VerificationRefused as refusal:
+        return Finding("", tuple(told.claims), None, refusal)
+    return Finding("", tuple(told.claims), None, None)
+
+
+def _verify(data: bytes, trust: TrustRoots, report: Report) -> Verified:
+    cose = _message(data, report)
+    match parse(cose).type:
+        case MessageType.RECORD:
+            return verify_record(cose, trust, report)
+        case MessageType.RECEIPT:
+            return verify_receipt(cose, trust, report)
+        case MessageType.ACKNOWLEDGEMENT:
+            return verify_acknowledgement(cose, trust, None, report)
+
+
+def _message(data: bytes, report: Report) -> bytes:
+    if data.startswith(_PICTURES):
+        # Only pictures need an image library.
+        from firmware.signing.receipt_picture import read_code
+
+        text = read_code(data)
+        report(Claim("picture", {"characters": len(text)}))
+        return receipt_code.decode(text)
+    if data.startswith(receipt_code.PREFIX.encode()):
+        # The text ends with the line; spaces inside belong to the alphabet.
+        return receipt_code.decode(data.decode("ascii", "replace").removesuffix("\n").removesuffix("\r"))
+    return data

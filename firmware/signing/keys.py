@@ -1,0 +1,124 @@
+"""What a device key is, and what its certificate says.
+
+A kiosk signs with one P-256 key. Wherever the key lives (TPM, sealed file, plain file) it is reached through
+`DeviceKey`. Its certificate carries an extension, EXTENSION_OID, whose value is a DER SEQUENCE of three UTF8Strings:
+the key's world (real, training, development), the device's serial, and how the key is protected.
+A key is named by `key_id`: the first 8 bytes of the SHA-256 of its certificate (DER).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from firmware.errors import VerificationRefused
+from firmware.records import Mode
+
+KEY_ID_BYTES = 8
+EXTENSION_OID = x509.ObjectIdentifier("2.25.146278570020586028309131492375752768833")
+"""Under the arc of UUIDs (ITU-T X.667), which needs no registration."""
+
+_SEQUENCE, _UTF8_STRING = 0x30, 0x0C
+_MAX_TEXT_BYTES = 40
+"""So that every DER length in the extension is one byte."""
+
+
+class Protection(StrEnum):
+    """How well a key is kept, honestly."""
+
+    PLAIN_FILE = "plain-file"
+    """Who can read the file system has the key."""
+    SEALED_FILE = "sealed-file"
+    TPM = "tpm"
+
+
+class DeviceKey(Protocol):
+    """The key of this kiosk."""
+
+    @property
+    def certificate(self) -> bytes:
+        """The device certificate, DER."""
+
+    @property
+    def protection(self) -> Protection:
+        """How the key is kept."""
+
+    def sign(self, message: bytes) -> bytes:
+        """ECDSA over SHA-256 of `message`: r || s, 64 bytes, s in any half."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceClaims:
+    """What a device certificate says of its device."""
+
+    world: Mode
+    serial: str
+    protection: Protection
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device certificate, opened."""
+
+    certificate: x509.Certificate
+    claims: DeviceClaims
+    public_key: ec.EllipticCurvePublicKey
+
+
+def key_id(certificate_der: bytes) -> bytes:
+    """The name of the certificate's key."""
+    return hashlib.sha256(certificate_der).digest()[:KEY_ID_BYTES]
+
+
+def public_key_of(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
+    """The P-256 key of a certificate; raises VerificationRefused("certificate-key")."""
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise VerificationRefused("certificate-key", subject=certificate.subject.rfc4514_string())
+    return key
+
+
+def open_device(certificate: x509.Certificate) -> Device:
+    """The device of a certificate; raises VerificationRefused("certificate-claims" or "certificate-key")."""
+    try:
+        value = certificate.extensions.get_extension_for_oid(EXTENSION_OID).value
+        assert isinstance(value, x509.UnrecognizedExtension)
+        world, serial, protection = _decode_texts(value.value)
+        claims = DeviceClaims(Mode(world), serial, Protection(protection))
+    except (ValueError, IndexError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+        subject = certificate.subject.rfc4514_string()
+        raise VerificationRefused("certificate-claims", subject=subject) from error
+    return Device(certificate, claims, public_key_of(certificate))
+
+
+def claims_extension(claims: DeviceClaims) -> x509.UnrecognizedExtension:
+    """The extension that a certificate authority puts into a device certificate."""
+    texts = (str(claims.world), claims.serial, str(claims.protection))
+    return x509.UnrecognizedExtension(EXTENSION_OID, _encode_texts(texts))
+
+
+def _encode_texts(texts: tuple[str, ...]) -> bytes:
+    body = b""
+    for text in texts:
+        data = text.encode()
+        if len(data) > _MAX_TEXT_BYTES:
+            raise ValueError(f"longer than {_MAX_TEXT_BYTES} bytes: {text}")
+        body += bytes([_UTF8_STRING, len(data)]) + data
+    return bytes([_SEQUENCE, len(body)]) + body
+
+
+def _decode_texts(data: bytes) -> list[str]:
+    """The texts of the extension; raises ValueError or IndexError unless it is exactly what `_encode_texts` makes."""
+    texts, at = [], 2
+    while at < len(data):
+        size = data[at + 1]
+        texts.append(data[at + 2 : at + 2 + size].decode())
+        at += 2 + size
+    if _encode_texts(tuple(texts)) != data:
+        raise ValueError("not a sequence of texts")
+    return texts

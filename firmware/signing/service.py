@@ -1,0 +1,98 @@
+"""The signer process: seals drafts that come over a Unix socket. No network, no files but its own.
+
+    POST /v1/seal      body: a draft (CBOR)   -> { "cose", "receipt" }
+    GET  /v1/device                           -> { "certificate", "authority", "protection" }
+    any refusal                               -> { "code", "details" }, status 422; 503 when the disk fails
+
+Who may connect is decided by user id (firmware/http.py). All bodies are deterministic CBOR.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import structlog
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from firmware.errors import Refused, SignerRefused
+from firmware.http import MAX_BODY_BYTES, serve_unix
+from firmware.signing.development_key import DevelopmentKey
+from firmware.signing.encoding import decode, encode
+from firmware.signing.signer import ClockQuality, ClockReading, Signer
+
+MEDIA_TYPE = "application/cbor"
+SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
+"""systemd-timesyncd makes this file once it has set the clock."""
+
+_log = structlog.get_logger(__name__)
+
+
+def system_clock() -> ClockReading:
+    """The system's clock, and whether a time server has set it."""
+    quality = ClockQuality.SYNCHRONISED if SYNCHRONISED.exists() else ClockQuality.FREE_RUNNING
+    return ClockReading(int(time.time()), quality)
+
+
+def create_app(signer: Signer, key: DevelopmentKey) -> Flask:
+    """The signer as a WSGI application."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+
+    @app.post("/v1/seal")
+    def seal() -> Response:
+        draft = decode(request.get_data())
+        if not isinstance(draft, dict):
+            raise SignerRefused("schema", problem="not a map")
+        sealed = signer.seal(draft)
+        _log.info("record.sealed", sequence=sealed.sequence, sha256=sealed.sha256.hex())
+        return _answer({"cose": sealed.cose, "receipt": sealed.receipt})
+
+    @app.get("/v1/device")
+    def device() -> Response:
+        answer = {"certificate": key.certificate, "authority": key.authority, "protection": str(key.protection)}
+        return _answer(answer)
+
+    @app.errorhandler(Refused)
+    def refused(refusal: Refused) -> Response:
+        _log.warning("signer.refused", code=refusal.code, **refusal.details)
+        return _refusal(refusal.code, refusal.details, 422)
+
+    @app.errorhandler(OSError)
+    def disk(fault: OSError) -> Response:
+        _log.error("signer.disk", problem=str(fault))
+        return _refusal("signer-disk", {"problem": fault.strerror or ""}, 503)
+
+    @app.errorhandler(HTTPException)
+    def http(fault: HTTPException) -> Response:
+        return _refusal("signer-request", {"problem": fault.name}, fault.code or 500)
+
+    return app
+
+
+def _answer(value: Any, status: int = 200) -> Response:
+    return Response(encode(value), status, content_type=MEDIA_TYPE)
+
+
+def _refusal(code: str, details: dict[str, Any], status: int) -> Response:
+    plain = {name: value if isinstance(value, int | str) else str(value) for name, value in details.items()}
+    return _answer({"code": code, "details": plain}, status)
+
+
+@click.command()
+@click.option("--state", type=click.Path(path_type=Path), required=True, help="Folder of the key and the chain.")
+@click.option("--socket", "path", type=click.Path(path_type=Path), required=True, help="Unix socket to listen on.")
+@click.option("--user", "users", type=int, multiple=True, help="User id that may connect besides our own and root.")
+def main(state: Path, path: Path, users: tuple[int, ...]) -> None:
+    """Run the signer."""
+    key = DevelopmentKey.open(state / "key")
+    signer = Signer(state, key, system_clock)
+    _log.info("signer.ready", serial=signer.serial, protection=str(key.protection), socket=str(path))
+    serve_unix(create_app(signer, key), path, users)
+
+
+if __name__ == "__main__":
+    main()

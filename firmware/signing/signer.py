@@ -1,0 +1,137 @@
+"""The signer: signs the next record of the chain and its receipt, and nothing else.
+
+    draft -> checked -> sequence, previous record, log, time added -> record and receipt signed -> on disk -> returned
+
+A draft that was sealed before is answered with the same bytes, whatever happened in between, so a station that does
+not know whether it was heard simply asks again. Of a TPS and contest one record stands at a time: another one must
+name it as superseded and say why. Refusals (SignerRefused): `schema...`, `signer-mode`, `signer-already-sealed`,
+`signer-supersedes`, `signer-full`, and `chain-damaged` when the memory does not verify.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography import x509
+
+from firmware.errors import SignerRefused
+from firmware.records import SealedRecord
+from firmware.signing import durable
+from firmware.signing.chain import MAX_RECORDS, Chain, Link
+from firmware.signing.cose import MessageType, parse, sign
+from firmware.signing.encoding import decode, encode
+from firmware.signing.keys import DeviceKey, open_device
+from firmware.signing.schema import DraftEntry, check_draft, check_record
+from firmware.signing.statement import statement_of
+
+
+class ClockQuality(StrEnum):
+    """How good the clock was when a record was sealed."""
+
+    SYNCHRONISED = "synchronised"
+    FREE_RUNNING = "free-running"
+    """Not set by a time server since the start: may be minutes or years off."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """What a clock says, and how good it is."""
+
+    unix: int
+    quality: ClockQuality
+
+
+Clock = Callable[[], ClockReading]
+
+
+class Signer:
+    """The only maker of SealedRecords. Threads may share it; one process holds the state folder."""
+
+    def __init__(self, state: Path, key: DeviceKey, clock: Clock) -> None:
+        """Opens the chain in `state`. Raises SignerRefused, `signer-busy` when another process holds the folder."""
+        self._folder = state / "chain"
+        self._key = key
+        self._device = open_device(x509.load_der_x509_certificate(key.certificate))
+        self._clock = clock
+        self._turn = threading.Lock()
+        self._held = _hold(state)
+        self._chain: Chain | None = Chain(self._folder, self._device)
+
+    @property
+    def serial(self) -> str:
+        """The device's serial."""
+        return self._device.claims.serial
+
+    def close(self) -> None:
+        """Lets another process have the folder."""
+        os.close(self._held)
+
+    def seal(self, draft: Mapping[str, Any]) -> SealedRecord:
+        """The signed record and receipt of `draft`, on disk. Raises SignerRefused, or OSError when the disk does."""
+        entry = check_draft(draft)
+        if entry.mode != self._device.claims.world:
+            raise SignerRefused("signer-mode", mode=entry.mode, world=str(self._device.claims.world))
+        name = hashlib.sha256(encode(msgspec.to_builtins(entry, builtin_types=(bytes,)))).digest()
+        with self._turn:
+            chain = self._chain or Chain(self._folder, self._device)
+            # Until the append is known to be whole, memory is not believed: a failure is answered by reading the disk.
+            self._chain = None
+            link = chain.sealed(name) or self._next(chain, name, entry)
+            self._chain = chain
+        return _sealed(link)
+
+    def _next(self, chain: Chain, name: bytes, entry: DraftEntry) -> Link:
+        _check_turn(chain, entry)
+        now, log = self._clock(), chain.log
+        payload = msgspec.to_builtins(entry, builtin_types=(bytes,)) | {
+            "sequence": log.size + 1,
+            "previous": chain.previous,
+            "log": {"size": log.size, "root": log.root},
+            "time": {"unix": now.unix, "clock": str(now.quality)},
+        }
+        record = check_record(payload)
+        cose = sign(payload, MessageType.RECORD, self._key)
+        statement = statement_of(hashlib.sha256(cose).digest(), record)
+        receipt = sign(statement.payload(), MessageType.RECEIPT, self._key)
+        return chain.append(name, cose, receipt)
+
+
+def _check_turn(chain: Chain, entry: DraftEntry) -> None:
+    """At most one record of a TPS and contest stands."""
+    standing = chain.standing(entry.tps, entry.contest)
+    if standing and entry.supersedes is None:
+        raise SignerRefused("signer-already-sealed", record=standing.sha256.hex())
+    if entry.supersedes != (standing.sha256 if standing else None):
+        raise SignerRefused("signer-supersedes", record=standing.sha256.hex() if standing else "-")
+    if len(chain.links) >= MAX_RECORDS:
+        raise SignerRefused("signer-full", most=MAX_RECORDS)
+
+
+def _sealed(link: Link) -> SealedRecord:
+    return SealedRecord(
+        cose=link.cose,
+        receipt=link.receipt,
+        sha256=link.sha256,
+        sequence=link.record.sequence,
+        payload=decode(parse(link.cose).payload),
+    )
+
+
+def _hold(state: Path) -> int:
+    state.mkdir(mode=durable.PRIVATE_FOLDER, parents=True, exist_ok=True)
+    held = os.open(state / "lock", os.O_RDWR | os.O_CREAT, durable.PRIVATE_FILE)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(held)
+        raise SignerRefused("signer-busy", folder=str(state)) from error
+    return held

@@ -1,0 +1,176 @@
+"""Verification by anyone: a record, a receipt, an acknowledgement, against a trust folder.
+
+Every function returns what is proven or raises VerificationRefused with a code; there is no result that can be
+ignored. Each claim that held is told to `report` as it is checked, so that a person sees how far a message came.
+What is not proven here: that the numbers are those on the paper. The record names the pictures; people look at them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from firmware.errors import LayoutRefused, VerificationRefused
+from firmware.records import Mode
+from firmware.signing.cose import Envelope, MessageType, open_verified, parse
+from firmware.signing.keys import Device
+from firmware.signing.schema import AcknowledgementEntry, RecordEntry, check, check_record
+from firmware.signing.statement import Statement, read_statement, result_fields
+from firmware.signing.trust import TrustRoots
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something that was checked and holds; the sentence is `verify.<key>` in messages/."""
+
+    key: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+Report = Callable[[Claim], None]
+
+
+def _silent(_claim: Claim) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedRecord:
+    """A record whose signature, shape and election hold."""
+
+    sha256: bytes
+    record: RecordEntry
+    payload: Mapping[str, Any]
+    device: Device
+    kid: bytes
+
+    @property
+    def results(self) -> dict[str, int | None]:
+        """The contest's result fields and their final values, in form order."""
+        values = {entry.id: entry.value for entry in self.record.fields}
+        return {name: values[name] for name in result_fields(values)}
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedReceipt:
+    """A receipt whose signature, shape and contest hold."""
+
+    statement: Statement
+    results: Mapping[str, int | None]
+    """By field id, in form order."""
+    device: Device
+    kid: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedAcknowledgement:
+    """A collector's word that it holds a record."""
+
+    record: bytes
+    collector: str
+    unix: int
+
+
+def verify_record(cose: bytes, trust: TrustRoots, report: Report = _silent) -> VerifiedRecord:
+    """The record in `cose`; raises VerificationRefused."""
+    envelope = parse(cose)
+    device, payload = _open(envelope, MessageType.RECORD, trust, report)
+    record = check_record(payload)
+    report(Claim("record-shape", {"fields": len(record.fields), "pages": len(record.pages)}))
+    _check_world(record.mode, device)
+    _check_election(record, trust, report)
+    _check_layout(record, trust, report)
+    _check_validity(record, device)
+    report(Claim("record-chain", {"sequence": record.sequence, "size": record.log.size}))
+    return VerifiedRecord(hashlib.sha256(cose).digest(), record, payload, device, envelope.kid)
+
+
+def verify_receipt(cose: bytes, trust: TrustRoots, report: Report = _silent) -> VerifiedReceipt:
+    """The receipt statement in `cose`; raises VerificationRefused."""
+    envelope = parse(cose)
+    device, payload = _open(envelope, MessageType.RECEIPT, trust, report)
+    statement = read_statement(payload)
+    _check_world(statement.mode, device)
+    _check_polling_station(statement.tps, trust)
+    names = result_fields(trust.contest_layout(statement.contest).fields)
+    if len(names) != len(statement.values):
+        raise VerificationRefused("receipt-values", found=len(statement.values), expected=len(names))
+    report(Claim("receipt-contest", {"contest": statement.contest, "tps": statement.tps, "fields": len(names)}))
+    return VerifiedReceipt(statement, dict(zip(names, statement.values, strict=True)), device, envelope.kid)
+
+
+def verify_acknowledgement(
+    cose: bytes, trust: TrustRoots, record_sha256: bytes | None, report: Report = _silent
+) -> VerifiedAcknowledgement:
+    """The acknowledgement in `cose`, of the record with this hash (None: of any); raises VerificationRefused."""
+    envelope = parse(cose)
+    collector = trust.collector(envelope.kid)
+    payload = open_verified(envelope, MessageType.ACKNOWLEDGEMENT, collector.public_key)
+    report(Claim("signature-collector", {"collector": collector.name}))
+    entry = check(payload, AcknowledgementEntry)
+    if entry.collector != collector.name:
+        raise VerificationRefused("acknowledgement-collector", found=entry.collector, expected=collector.name)
+    if record_sha256 is not None and entry.record != record_sha256:
+        raise VerificationRefused("acknowledgement-other-record", record=entry.record.hex())
+    report(Claim("acknowledgement", {"collector": entry.collector, "time": utc(entry.unix)}))
+    return VerifiedAcknowledgement(entry.record, entry.collector, entry.unix)
+
+
+def utc(unix: int) -> str:
+    """A time for people."""
+    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _open(envelope: Envelope, kind: MessageType, trust: TrustRoots, report: Report) -> tuple[Device, Any]:
+    device = trust.device(envelope.kid)
+    claims = device.claims
+    known = {"serial": claims.serial, "world": str(claims.world), "protection": str(claims.protection)}
+    report(Claim("device", known))
+    payload = open_verified(envelope, kind, device.public_key)
+    report(Claim("signature", {"type": kind.name.lower(), "kid": envelope.kid.hex()}))
+    return device, payload
+
+
+def _check_world(mode: str, device: Device) -> None:
+    if Mode(mode) is not device.claims.world:
+        raise VerificationRefused("mode-not-of-key", mode=mode, world=str(device.claims.world))
+
+
+def _check_election(record: RecordEntry, trust: TrustRoots, report: Report) -> None:
+    definition = trust.election
+    if record.election.hex() != definition.sha256:
+        raise VerificationRefused("election-other", found=record.election.hex(), expected=definition.sha256)
+    if record.mode != definition.election.mode:
+        raise VerificationRefused("mode-not-of-election", mode=record.mode, world=str(definition.election.mode))
+    _check_polling_station(record.tps, trust)
+    report(Claim("election", {"name": definition.election.name, "tps": record.tps, "contest": record.contest}))
+
+
+def _check_polling_station(tps: str, trust: TrustRoots) -> None:
+    try:
+        trust.election.polling_station(tps)
+    except LayoutRefused as refusal:
+        raise VerificationRefused("election-tps", tps=tps) from refusal
+
+
+def _check_layout(record: RecordEntry, trust: TrustRoots, report: Report) -> None:
+    """The record holds every field of its form, on the page where the form has it."""
+    layout = trust.layout(record.layout)
+    if (record.form, layout.id) != (layout.id, trust.contest_layout(record.contest).id):
+        raise VerificationRefused("layout-other", form=record.form, contest=record.contest)
+    expected = [(entry.id, entry.page) for entry in layout.fields.values()]
+    if [(entry.id, entry.page) for entry in record.fields] != expected:
+        raise VerificationRefused("layout-fields", form=record.form)
+    report(Claim("layout", {"form": record.form, "fields": len(expected)}))
+
+
+def _check_validity(record: RecordEntry, device: Device) -> None:
+    """The certificate was valid when the record was sealed; a clock that nobody set proves nothing either way."""
+    if record.time.clock != "synchronised":
+        return
+    begin, end = device.certificate.not_valid_before_utc, device.certificate.not_valid_after_utc
+    if not begin <= datetime.fromtimestamp(record.time.unix, UTC) <= end:
+        raise VerificationRefused("certificate-validity", time=utc(record.time.unix))
