@@ -1,0 +1,148 @@
+"""What is given as sure, and what a person is asked."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from firmware.records import Check, Doubt, FieldTally, Reading, Status, Tally
+from firmware.tally.decide import DEFAULT_POLICY, decide, doubt_all
+from tests.readings import FORM, GOOD, cell, cells, field, reading
+
+
+def tally(given: Reading) -> Tally:
+    return decide(given, FORM, {})
+
+
+def asked(found: Tally) -> set[str]:
+    return {name for name, entry in found.fields.items() if entry.status is Status.REVIEW}
+
+
+def failed(found: Tally) -> set[str]:
+    return {entry.rule for entry in found.checks if entry.ok is False}
+
+
+def test_a_clean_form_is_read_without_asking() -> None:
+    found = tally(reading())
+    assert asked(found) == failed(found) == set()
+    assert found.fields["invalid"] == FieldTally(
+        "invalid", 2, 5, "XX5", found.fields["invalid"].confidence, Status.READ, (), cells("XX5")
+    )
+    assert found.missing == ()
+
+
+def test_one_box_is_not_certain() -> None:
+    found = tally(reading(one=field("one", 2, "X20", 0.8), two=field("two", 2, "128", 0.8)))
+    assert asked(found) == {"one", "two"}
+    assert found.fields["one"].doubts == (Doubt.UNSURE,)
+    assert found.fields["one"].value == 20
+
+
+def test_a_sum_that_holds_lifts_a_number_its_picture_prefers() -> None:
+    nearly = field("one", 2, "X20", 0.978)
+    assert DEFAULT_POLICY.supported < 0.978**3 < DEFAULT_POLICY.confidence
+    found = tally(reading(one=nearly))
+    assert asked(found) == set()
+    assert found.fields["one"].confidence >= DEFAULT_POLICY.confidence
+    alone = decide(reading({**GOOD, "two": "   "}, one=nearly), FORM, {})
+    assert "one" in asked(alone)
+
+
+def test_a_sum_lifts_a_number_that_is_hardly_legible() -> None:
+    found = tally(reading(one=field("one", 2, "X20", 0.9)))
+    assert found.fields["one"].doubts == (Doubt.UNSURE,)
+
+
+def test_a_sum_turns_a_seven_into_the_one_it_wants() -> None:
+    """The boxes say 27 with a second chance for 20; the sum wants 20. It is asked, not changed."""
+    seven = (cell("X"), cell("2"), cell("7", 0.6, "0"))
+    given = reading()
+    fields = {**given.fields, "one": type(given.fields["one"])("one", 2, seven)}
+    found = tally(Reading(given.form, given.pages, fields))
+    assert found.fields["one"].value == 27
+    assert set(found.fields["one"].doubts) == {Doubt.UNSURE, Doubt.RULE}
+    assert {"one", "two", "valid"} <= asked(found)
+    assert Doubt.PAGES not in found.fields["voters"].doubts
+
+
+def test_the_form_itself_has_a_wrong_sum() -> None:
+    found = tally(reading({**GOOD, "one": "X21"}))
+    assert failed(found) == {"H5"}
+    assert asked(found) == {"one", "two", "valid"}
+    assert found.fields["one"].value == 21
+
+
+def test_a_warning_asks_about_the_ballots() -> None:
+    found = tally(reading({**GOOD, "ballots": "200"}))
+    assert failed(found) == {"P5"}
+    assert asked(found) == set()
+
+
+@pytest.mark.parametrize(
+    ("entry", "doubt"),
+    [
+        (field("invalid", 2, "   "), Doubt.EMPTY),
+        (field("invalid", 2, "5XX"), Doubt.GRAMMAR),
+        (field("invalid", 2, "XX?"), Doubt.GRAMMAR),
+        (field("invalid", 2, "XX5", bubbles="006"), Doubt.BUBBLES),
+        (field("invalid", 2, "XX5", sharpness=0.05), Doubt.BLUR),
+    ],
+)
+def test_something_speaks_against_one_field(entry: object, doubt: Doubt) -> None:
+    found = tally(reading(invalid=entry))  # type: ignore[arg-type]
+    assert asked(found) == {"invalid"}
+    assert found.fields["invalid"].doubts == (doubt,)
+    assert (found.fields["invalid"].value is None) == (doubt in (Doubt.EMPTY, Doubt.GRAMMAR))
+
+
+def test_page_one_is_missing() -> None:
+    found = tally(reading(pages=(2,)))
+    assert found.missing == (1,)
+    assert asked(found) == {"voters", "ballots"}
+    assert found.fields["voters"] == FieldTally("voters", 1, None, "", 0.0, Status.REVIEW, (Doubt.PAGES,), ())
+    missing = [entry for entry in found.checks if entry.rule == "I1" and entry.ok is False]
+    assert [(entry.left, entry.fields) for entry in missing] == [(1, ("voters", "ballots"))]
+
+
+def test_pages_of_two_polling_stations() -> None:
+    found = tally(reading({**GOOD, "voters": "171", "ballots": "175"}))
+    assert asked(found) == set(FORM.fields)
+    assert all(Doubt.PAGES in entry.doubts for entry in found.fields.values())
+    assert {"P1", "X6"} <= failed(found)
+
+
+def test_a_doubtful_box_makes_two_pages_strangers() -> None:
+    """The tie between the pages may hold in the second reading of a doubtful box: only its own fields are asked."""
+    voters = (cell("1"), cell("5"), cell("8", 0.7, "3"))
+    given = reading()
+    fields = {**given.fields, "voters": type(given.fields["voters"])("voters", 1, voters)}
+    found = tally(Reading(given.form, given.pages, fields))
+    assert asked(found) == {"voters", "total"}
+    assert "X6" not in failed(found)
+
+
+def test_everything_is_put_in_doubt_once() -> None:
+    twice = Check("I1", False, ("one",), False, 2, 2, "rule.twice")
+    found = doubt_all(doubt_all(tally(reading()), Doubt.PAGES), Doubt.PAGES, (twice,))
+    assert asked(found) == set(FORM.fields)
+    assert all(entry.doubts == (Doubt.PAGES,) for entry in found.fields.values())
+    assert found.checks[-1] == twice
+
+
+texts = st.text("0123456789X- ?", min_size=3, max_size=3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.fixed_dictionaries(dict.fromkeys(FORM.fields, texts)), st.floats(0.3, 1.0))
+def test_a_number_is_invented(shown: dict[str, str], p: float) -> None:
+    """Whatever the boxes show: a value is spelled by them, and what is read is certain and breaks no rule."""
+    found = tally(reading(shown, **{name: field(name, e.page, shown[name], p) for name, e in FORM.fields.items()}))
+    broken = {n for c in found.checks if c.ok is False and not c.warning for n in c.fields}
+    for name, entry in found.fields.items():
+        assert entry.text == shown[name]
+        assert entry.value is None or int(shown[name].translate({ord(c): "0" for c in "X- "})) == entry.value
+        if entry.status is Status.READ:
+            assert entry.value is not None
+            assert entry.confidence >= DEFAULT_POLICY.confidence
+            assert name not in broken
