@@ -19,18 +19,16 @@ class Zone(Enum):
     UTC = 0
 
 
-_WESTERN = frozenset("11 12 13 14 15 16 17 18 19 21 31 32 33 34 35 36 61 62".split())
-_CENTRAL = frozenset("51 52 53 63 64 65 71 72 73 74 75 76".split())
-_EASTERN = frozenset("81 82 91 92 93 94 95 96".split())
+_PROVINCES = {
+    Zone.WIB: "11 12 13 14 15 16 17 18 19 21 31 32 33 34 35 36 61 62",
+    Zone.WITA: "51 52 53 63 64 65 71 72 73 74 75 76",
+    Zone.WIT: "81 82 91 92 93 94 95 96",
+}
 
 
 def zone_of(tps: str) -> Zone:
     """The zone of a TPS code by its Kemendagri province code."""
-    province = tps[:2]
-    for zone, provinces in ((Zone.WIB, _WESTERN), (Zone.WITA, _CENTRAL), (Zone.WIT, _EASTERN)):
-        if province in provinces:
-            return zone
-    return Zone.UTC
+    return next((zone for zone, provinces in _PROVINCES.items() if tps[:2] in provinces.split()), Zone.UTC)
 
 
 def local_time(unix: int, zone: Zone) -> str:

@@ -8,7 +8,6 @@ and one QR code that verifies offline. Prints that are not of a real election sa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 
 from firmware.errors import ReceiptRefused
 from firmware.forms.layout import FormLayout
@@ -20,6 +19,7 @@ from firmware.receipt.numbers import number_lines, row_label
 from firmware.receipt.strip import PAPER_COLUMNS, Code, Element, Line, ReceiptLayout, Rule, pair, plain, wrapped
 from firmware.records import Mode, Receipt, StoredRecord
 from firmware.signing import cose, receipt_code
+from firmware.signing.keys import DeviceClaims
 from firmware.signing.schema import FailedRule, RecordEntry, check_record
 
 TITLE_SIZE = 2
@@ -29,16 +29,11 @@ BANNER_SIZE = 3
 _INDENT = 13
 """Column in which the values of the proof section start."""
 
-_SHARED_RULES = frozenset("H1 H2 H3 H4 H5 H6 H7 H8 H9 H10 H11 P1 P2 P3 P4 P5 P6 P7 L1 L2 L3 L4".split())
+_SHARED_RULES = (
+    *("H1", "H2", "H3", "H4", "H5", "H6", "H7", "H8", "H9", "H10", "H11"),
+    *("P1", "P2", "P3", "P4", "P5", "P6", "P7", "L1", "L2", "L3", "L4"),
+)
 """Rules of FORMS.md section 5 that have a sentence; a rule that only one layout knows is printed by its id."""
-
-
-class KeyProtection(StrEnum):
-    """Where the device key lies, as the signer says."""
-
-    TPM = "tpm"
-    FILE = "file"
-    UNKNOWN = "unknown"
 
 
 def compose(
@@ -50,11 +45,14 @@ def compose(
     reprint: bool,
     width_dots: int,
     *,
-    protection: KeyProtection = KeyProtection.UNKNOWN,
+    device: DeviceClaims | None = None,
     zone: Zone | None = None,
     language: str = DEFAULT_LANGUAGE,
 ) -> ReceiptLayout:
-    """Strip `copy` of `copies` for paper with `width_dots` printable dots; `zone` defaults to that of the TPS.
+    """Strip `copy` of `copies` for paper with `width_dots` printable dots.
+
+    `device` is what the device certificate says; without it the strip says that the key's protection is not known.
+    `zone` defaults to that of the TPS.
 
     Raises ReceiptRefused: receipt-paper (no such paper), receipt-other-layout (the record was made with another form
     layout), receipt-code-too-large.
@@ -74,7 +72,7 @@ def compose(
         *number_lines(record.fields, form.fields, writer.columns, language),
         *writer.rules(),
         *writer.fingerprint(),
-        *writer.proof(cose.kid(stored.sealed.cose), protection, zone or zone_of(record.tps)),
+        *writer.proof(cose.parse(stored.sealed.cose).kid, device, zone or zone_of(record.tps)),
         Code(qr.make(code, width_dots)),
         *writer.paragraph("verify"),
         *writer.banner(),
@@ -103,7 +101,7 @@ class _Writer:
 
     def banner(self) -> Iterator[Line]:
         """White on black over the whole width, unless the election is real."""
-        if self.record.mode == Mode.REAL:
+        if Mode(self.record.mode) is Mode.REAL:
             return
         yield self._bar(self.say(f"banner-{self.record.mode}"), BANNER_SIZE)
         yield self._bar(self.say("banner-not-a-result"), 1)
@@ -151,7 +149,7 @@ class _Writer:
             yield Line(text, bold=True, width=TITLE_SIZE, height=TITLE_SIZE, centred=True)
         yield Rule()
 
-    def proof(self, kid: bytes, protection: KeyProtection, zone: Zone) -> Iterator[Line]:
+    def proof(self, kid: bytes, device: DeviceClaims | None, zone: Zone) -> Iterator[Line]:
         """What an auditor needs: time, who, pictures, log, key, program."""
         record = self.record
         clock = self.say(f"clock-{record.time.clock}")
@@ -163,7 +161,9 @@ class _Writer:
         yield from self._fact("log", self.say("log-entries", size=record.log.size))
         yield from self._fact("root", hex_prefix(record.log.root))
         yield from self._fact("device", hex_prefix(kid))
-        yield from self._fact("key", self.say(f"key-{protection}"))
+        if device is not None:
+            yield from self._fact("serial", device.serial)
+        yield from self._fact("key", self.say(f"key-{device.protection if device else 'unknown'}"))
         yield from self._fact("form", record.form)
         yield from self._fact("software", record.software)
 
@@ -173,9 +173,11 @@ class _Writer:
     def _rule(self, rule: FailedRule) -> str:
         known = rule.rule in _SHARED_RULES
         key = f"rule-{rule.rule}" if known else "rule-other"
-        row = row_label(rule.fields, self.form.fields, self.language) if rule.fields else ""
+        fields = self.form.fields
+        row = row_label(rule.fields, fields, self.language) if rule.fields else ""
+        first = fields[rule.fields[0]].label[self.language] if rule.fields else ""
         left, right = ("-" if side is None else side for side in (rule.left, rule.right))
-        text = self.say(key, row=row, left=left, right=right)
+        text = self.say(key, row=row, first=first, left=left, right=right)
         return f"{text} ({self.say('warning')})" if rule.warning else text
 
     def _bar(self, text: str, size: int) -> Line:

@@ -6,8 +6,8 @@ A number that a person corrected or typed carries a mark, which the legend expla
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 
 from firmware.forms.layout import Field
 from firmware.messages import sentence
@@ -48,12 +48,10 @@ def number_lines(fields: list[FieldEntry], form: Mapping[str, Field], columns: i
 
 
 def row_label(names: list[str], form: Mapping[str, Field], language: str) -> str:
-    """The label that fields of one row have in common, whole words only."""
+    """The words that the labels of all these fields start with; where there are none, the label of the last."""
     labels = [form[name].label[language] for name in names]
-    common = os.path.commonprefix(labels)
-    if any(len(label) > len(common) and label[len(common)] != " " for label in labels):
-        common = common[: common.rfind(" ") + 1]
-    return common.rstrip(" ,:-") or labels[-1]
+    common = takewhile(lambda words: len(set(words)) == 1, zip(*(label.split() for label in labels), strict=False))
+    return " ".join(words[0] for words in common).rstrip(",:-") or labels[-1]
 
 
 def _section(entry: FieldEntry) -> str:

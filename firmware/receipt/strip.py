@@ -80,7 +80,7 @@ def plain(text: str) -> str:
 
 
 def wrapped(text: str, columns: int) -> list[str]:
-    """`text` in lines of at most `columns` characters, broken between words, within them only where nothing else helps."""
+    """`text` in lines of at most `columns` characters, broken between words where possible."""
     return textwrap.wrap(plain(text), columns) or [""]
 
 
