@@ -52,9 +52,9 @@ class Sheet:
         self._canvas.rect(left, bottom, rect.w * mm, rect.h * mm, stroke=0, fill=1)
 
     def line(self, ruling: Ruling, ink: float, dash: tuple[float, float] | None = None) -> None:
-        """A line; whole lines reach half their width beyond their ends, so that corners are square."""
+        """A line; solid ones reach half their width beyond their ends, so that corners are square."""
         self._pen(ruling.width, ink)
-        self._canvas.setLineCap(_BUTT if dash else _SQUARE)
+        self._canvas.setLineCap(_SQUARE if ruling.solid else _BUTT)
         self._canvas.setDash([length * mm for length in dash] if dash else [])
         self._canvas.line(*self._at((ruling.x0, ruling.y0)), *self._at((ruling.x1, ruling.y1)))
         self._canvas.setDash([])
