@@ -109,32 +109,30 @@ def ppwp_2019(rng: np.random.Generator) -> dict[str, int]:
     return values
 
 
-def from_rules(layout: FormLayout, rng: np.random.Generator) -> dict[str, int]:
-    """Numbers for any layout: leaves are drawn, every total of a sum rule is added up."""
-    sums = [rule for rule in layout.rules if rule.kind == "sum" and len(rule.right) == 1]
-    totals = {rule.right[0] for rule in sums}
-    values = {name: int(rng.integers(0, 60)) for name in layout.fields if name not in totals}
-    waiting = list(sums)
-    while waiting:
-        ready = [rule for rule in waiting if all(name in values for name in rule.left)]
-        if not ready:
-            raise ValueError(f"sum rules of {layout.id} form a circle")
-        for rule in ready:
-            values.setdefault(rule.right[0], sum(values[name] for name in rule.left))
-            waiting.remove(rule)
+def dpr_demo(rng: np.random.Generator) -> dict[str, int]:
+    """Numbers of a c.hasil-dpr-demo: four parties with five candidates each."""
+    values: dict[str, int] = {}
+    _ballots(values, _voters(values, rng), rng)
+    came = values["surat_suara_digunakan"]
+    _sexes(values, "disabilitas", int(rng.poisson(1)), rng)
+    invalid = min(came, int(rng.poisson(9)))
+    votes = np.array(_split(came - invalid, rng.gamma(0.7, 1, 24), rng)).reshape(4, 6)
+    for party, row in enumerate(votes, 1):
+        values[f"partai_{party}_suara"] = int(row[0])
+        values |= {f"partai_{party}_calon_{number}": int(n) for number, n in enumerate(row[1:], 1)}
+        values[f"partai_{party}_total"] = int(row.sum())
+    values |= {"suara_sah": came - invalid, "suara_tidak_sah": invalid, "suara_total": came}
     return values
 
 
 GENERATORS: Mapping[str, Callable[[np.random.Generator], dict[str, int]]] = MappingProxyType(
-    {"c.hasil-ppwp-2024": ppwp_2024, "c1-ppwp-2019": ppwp_2019}
+    {"c.hasil-ppwp-2024": ppwp_2024, "c1-ppwp-2019": ppwp_2019, "c.hasil-dpr-demo": dpr_demo}
 )
 
 
 def numbers(layout: FormLayout, seed: int) -> dict[str, int]:
     """Consistent numbers for every field of the form."""
-    rng = np.random.default_rng([seed, 104729])
-    make = GENERATORS.get(layout.id)
-    return make(rng) if make else from_rules(layout, rng)
+    return GENERATORS[layout.id](np.random.default_rng([seed, 104729]))
 
 
 def paper_set(
