@@ -16,7 +16,6 @@ A broken constraint is a mistake of the program and is raised as sqlite3.Integri
 from __future__ import annotations
 
 import errno
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware.errors import LedgerRefused
+from firmware.signing.durable import sync_folder
 
 BUSY_SECONDS = 5.0
 """How long a writer waits for another one: many times the slowest commit seen on an SD card (under 1 s)."""
@@ -57,15 +57,6 @@ def disk_faults() -> Iterator[None]:
     except OSError as error:
         code = {errno.EROFS: "ledger-readonly"}.get(error.errno or 0, "ledger-fault")
         raise LedgerRefused("ledger-full" if error.errno in _NO_ROOM else code, cause=str(error)) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in `folder` durable. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Database:
@@ -108,8 +99,10 @@ class Database:
         if not readonly and self._user_version() == 0:
             self._connection.executescript(statements)
         found = self._user_version()
-        if found != wanted:
-            raise LedgerRefused("ledger-newer" if found > wanted else "ledger-fault", found=found, wanted=wanted)
+        if found > wanted:
+            raise LedgerRefused("ledger-newer", found=found, wanted=wanted)
+        if found < wanted:
+            raise LedgerRefused("ledger-fault", cause=f"version {found}, not {wanted}")
 
     def _user_version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])

@@ -13,7 +13,8 @@ import uuid
 from pathlib import Path
 
 from firmware.errors import LedgerRefused
-from firmware.ledger.database import disk_faults, sync_folder
+from firmware.ledger.database import disk_faults
+from firmware.signing.durable import sync_folder
 
 PICTURE_BYTES_MAX = 64 * 1024 * 1024
 """Largest picture kept, in bytes: twice a 24-megapixel PNG; a mistake must not fill the disk."""
