@@ -32,6 +32,6 @@ def zone_of(tps: str) -> Zone:
 
 
 def local_time(unix: int, zone: Zone) -> str:
-    """Day, month, year and time: "14-02-2029 21:04:05 WIB"."""
+    """Day, month, year and time, short enough for 58 mm paper: "14-02-2029 21:04 WIB"."""
     local = datetime.fromtimestamp(unix, UTC).astimezone(timezone(timedelta(hours=zone.value)))
-    return f"{local:%d-%m-%Y %H:%M:%S} {zone.name}"
+    return f"{local:%d-%m-%Y %H:%M} {zone.name}"

@@ -23,10 +23,10 @@ from firmware.signing.keys import DeviceClaims
 from firmware.signing.schema import FailedRule, RecordEntry, check_record
 
 TITLE_SIZE = 2
-BANNER_SIZE = 3
-"""Letters of 9 mm: read at arm's length. Eight of them, SIMULASI, fit 58 mm paper."""
+BANNER_SIZE = 4
+"""Letters of 12 mm: read at arm's length. Eight of them, SIMULASI, fill 58 mm paper."""
 
-_INDENT = 13
+_INDENT = 12
 """Column in which the values of the proof section start."""
 
 _SHARED_RULES = (
@@ -132,6 +132,7 @@ class _Writer:
     def rules(self) -> Iterator[Element]:
         """The rules that do not hold, one sentence each; or that all hold."""
         failed = self.record.failed
+        yield Rule()
         if failed:
             yield self._bar(self.say("rules-failed", count=len(failed)), 1)
         else:
@@ -145,15 +146,18 @@ class _Writer:
         """The short fingerprint, large, and what to compare it with."""
         yield Rule(double=True)
         yield from self.paragraph("compare")
-        for text in wrapped(short_fingerprint(self.receipt.record), self.columns // TITLE_SIZE):
+        fingerprint = short_fingerprint(self.receipt.record)
+        half = len(fingerprint) // 2
+        fits = len(fingerprint) * TITLE_SIZE <= self.columns
+        for text in (fingerprint,) if fits else (fingerprint[:half], fingerprint[half + 1 :]):
             yield Line(text, bold=True, width=TITLE_SIZE, height=TITLE_SIZE, centred=True)
         yield Rule()
 
     def proof(self, kid: bytes, device: DeviceClaims | None, zone: Zone) -> Iterator[Line]:
         """What an auditor needs: time, who, pictures, log, key, program."""
         record = self.record
-        clock = self.say(f"clock-{record.time.clock}")
-        yield from self._fact("time", f"{local_time(record.time.unix, zone)} ({clock})")
+        yield from self._fact("time", local_time(record.time.unix, zone))
+        yield from self._fact("clock", self.say(f"clock-{record.time.clock}"))
         yield from self._fact("confirmed", self.say(f"role-{record.confirmed_by}"))
         for page in record.pages:
             yield from self._fact("picture", hex_prefix(page.sha256), page=page.page)

@@ -94,4 +94,6 @@ def leader(label: str, value: str, columns: int) -> list[str]:
 def pair(label: str, value: str, columns: int, indent: int) -> list[str]:
     """`label   value`, the values starting in column `indent`; a long value goes on below itself."""
     first, *rest = wrapped(value, columns - indent)
-    return [f"{plain(label)[: indent - 1]:<{indent}}{first}", *(" " * indent + line for line in rest)]
+    name = plain(label).ljust(indent - 1)
+    head = [f"{name} {first}"] if len(name) < indent else [*wrapped(label, columns), " " * indent + first]
+    return [*head, *(" " * indent + line for line in rest)]

@@ -1,0 +1,112 @@
+"""Our bytes, read by a renderer that nobody here wrote: emupos, in its own environment (emupos_venv.sh)."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import pytest
+import zxingcpp
+
+from firmware.forms.loader import shipped_layouts
+from firmware.receipt.escpos_printer import EscposPrinter, Patience
+from firmware.receipt.layout import compose
+from firmware.receipt.printer import Printed, PrinterStatus, PrintOutcome
+from firmware.receipt.strip import ReceiptLayout
+from tests.strips import PLACE, PPWP_2024, stored
+
+pytestmark = pytest.mark.system
+
+EMUPOS = Path(__file__).parents[2] / "build" / "emupos" / "bin" / "emupos"
+START_S = 30.0
+"""For the emulator to start on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A running emupos with one printer, "kiosk"."""
+
+    folder: Path
+    api: str
+
+    @property
+    def device(self) -> Path:
+        return self.folder / "emupos" / "kiosk"
+
+    def fault(self, action: str, fault: str) -> None:
+        subprocess.run([EMUPOS, "--api", self.api, "fault", action, "kiosk", fault], check=True, capture_output=True)
+
+    def pictures(self) -> list[Path]:
+        return sorted((self.folder / "receipts").rglob("*.png"))
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[Emulator]:
+    if not EMUPOS.exists():
+        pytest.skip("emupos is not installed: bash tests/system/emupos_venv.sh says why")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = tmp_path / "emupos.yaml"
+    config.write_text(
+        f"schema: 1\napi: {{ host: 127.0.0.1, port: {port} }}\ndevices:\n"
+        "  - { id: kiosk, type: printer, profile: xprinter-xp80t, connections: [serial: { pty: true }],"
+        f" receipts_dir: {tmp_path / 'receipts'} }}\n"
+    )
+    running = subprocess.Popen(
+        [EMUPOS, "run", "--config", config],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    emulator = Emulator(tmp_path, f"http://127.0.0.1:{port}")
+    try:
+        _until(emulator.device.exists)
+        yield emulator
+    finally:
+        running.terminate()
+        running.wait()
+
+
+def _until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + START_S
+    while not true():
+        assert time.monotonic() < deadline, "the emulator does not do its part"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def receipt() -> ReceiptLayout:
+    form = shipped_layouts()["c.hasil-ppwp-2024"]
+    return compose(stored(form, PPWP_2024), form, PLACE, 1, 5, False, 576)
+
+
+def test_the_code_decodes_from_a_foreign_rendering(emulator: Emulator, receipt: ReceiptLayout) -> None:
+    printer = EscposPrinter(str(emulator.device), baud=9600)
+    outcome = printer.print(receipt)
+    printer.close()
+    assert outcome == PrintOutcome(Printed.CONFIRMED, PrinterStatus.READY)
+    _until(emulator.pictures)
+    (path,) = emulator.pictures()
+    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    assert [code.text for code in zxingcpp.read_barcodes(picture)] == [receipt.receipt.code]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"), [("paper-out", PrinterStatus.PAPER_OUT), ("cover-open", PrinterStatus.COVER_OPEN)]
+)
+def test_a_foreign_printer_cannot_print(
+    emulator: Emulator, receipt: ReceiptLayout, fault: str, status: PrinterStatus
+) -> None:
+    printer = EscposPrinter(str(emulator.device), baud=9600, patience=Patience(stall_s=3, finish_s=5))
+    emulator.fault("set", fault)
+    assert printer.print(receipt) == PrintOutcome(Printed.NOT_PRINTED, status)
+    emulator.fault("clear", fault)
+    assert printer.status() is PrinterStatus.READY
+    printer.close()
