@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 
-from firmware.forms.layout import FormLayout, PageLayout, Rect, Rule, Ruling
+from firmware.forms.layout import FormLayout, IdentityKind, PageLayout, Rect, Rule, Ruling
 
 MARK_NAMES = ["BL", "BR", "TL", "TR"]
 SAME_LINE_MM = 0.05
@@ -14,6 +14,8 @@ SAME_LINE_MM = 0.05
 LEAST_OVERLAP_MM = 1.5
 """Lines may meet or cross within the width of a line; running along each other for longer is printing twice."""
 LANGUAGES = {"id", "en"}
+TAGS = 2320
+"""Codes of the family 36h10."""
 
 
 def problems(layout: FormLayout) -> Iterator[str]:
@@ -31,6 +33,12 @@ def problems(layout: FormLayout) -> Iterator[str]:
 
 
 def _page_problems(page: PageLayout, layout: FormLayout) -> Iterator[str]:
+    identity = page.identity
+    if identity.kind is IdentityKind.APRILTAG:
+        if not (identity.value.isascii() and identity.value.isdigit() and int(identity.value) < TAGS):
+            yield f"identity {identity.value!r}: is no tag of the family"
+        if identity.box.w != identity.box.h:
+            yield "identity: a tag is square"
     if sorted(mark.name for mark in page.marks) != MARK_NAMES:
         yield "marks: needs TL, TR, BL and BR once each"
     for name, rect in _rectangles(page):

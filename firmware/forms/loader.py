@@ -84,6 +84,9 @@ def _form(document: Document, data: bytes) -> FormLayout:
 
 def _page(document: Document, entry: PageEntry, number: int) -> PageLayout:
     parts = placed_parts(document, entry)
+    for placed in parts:
+        for text in placed.part.texts:
+            placed.text(text.text)  # refuses now what could not be drawn later
     identity = entry.identity
     return PageLayout(
         number=number,
