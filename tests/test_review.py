@@ -37,7 +37,7 @@ def code(call: object) -> str:
     return caught.value.code
 
 
-def test_the_asked_fields_do_not_come_first() -> None:
+def test_the_asked_fields_come_last() -> None:
     review = Review(UNREAD)
     assert review.open == ("two", "invalid", "voters", "ballots", "one", "valid", "total")
 
