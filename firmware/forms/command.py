@@ -38,7 +38,8 @@ def render_command(form: str, out: Path, dpi: float, page: int | None) -> None:
     out.mkdir(parents=True, exist_ok=True)
     _write(out / f"{form}.pdf", render_pdf(layout))
     for number in chosen:
-        _, png = cv2.imencode(".png", render_page(layout, number, dpi))
+        ok, png = cv2.imencode(".png", render_page(layout, number, dpi))
+        assert ok, "a picture of bytes always becomes a PNG"
         _write(out / f"{form}-p{number}.png", png.tobytes())
     described = {"form": form, "layout": layout.sha256, "dpi": dpi, "pages": cells}
     _write(out / f"{form}-cells.json", json.dumps(described, indent=1).encode())

@@ -15,7 +15,8 @@ from firmware.forms.reportlab_sheet import Sheet
 TAG_MODULES = 8
 """Modules along a side of an AprilTag 36h10, black border included."""
 GUIDE_INK = 0.79
-GUIDE_DOT_MM = 0.67
+GUIDE_DOT = 0.075
+"""Side of a dot of the guide, in widths of the guide: 0.67 mm on the official blank."""
 GUIDE_ROWS = 9
 """Rows of dots of the guide: a bar of five dots at the top, in the middle and below, three dots between."""
 BUBBLE_DIGIT = 0.59
@@ -82,11 +83,12 @@ def _guide(sheet: Sheet, group: Cells, box: Rect) -> None:
     if group.guide is None:
         return
     left, top, width, height = group.guide
-    across, down = width - GUIDE_DOT_MM, height - GUIDE_DOT_MM
+    dot = width * GUIDE_DOT
+    across, down = width - dot, height - dot
     for row, quarter in product(range(GUIDE_ROWS), range(5)):
         if row % 4 == 0 or quarter % 2 == 0:
             x, y = box.x + left + across * quarter / 4, box.y + top + down * row / (GUIDE_ROWS - 1)
-            sheet.fill(Rect(x, y, GUIDE_DOT_MM, GUIDE_DOT_MM), GUIDE_INK)
+            sheet.fill(Rect(x, y, dot, dot), GUIDE_INK)
 
 
 def _bubbles(sheet: Sheet, group: Cells, box: Rect) -> None:
