@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 
 PIECE_CELLS = 0.7
 """Length of a piece in sides of a digit box: long enough to average a pen stroke away, short enough for separators."""
+LONG_LINE_CELLS = 5.0
+"""From this length on a line is cut into pieces twice as long: its many pieces say the same."""
 PIECE_SAMPLES = 6
 """Profiles averaged over one piece."""
 END_CLEARANCE_CELLS = 0.08
@@ -31,7 +33,7 @@ STEP_PIXELS = 0.7
 """Distance of samples across a line in source pixels."""
 MAX_STEPS = 60
 """Most samples to each side of a line: bounds the work of a wide search."""
-LEAST_CONTRAST = 0.10
+LEAST_CONTRAST = 0.05
 """A line is darker than the paper on both of its sides by at least this part of the paper's brightness."""
 DARK_PAPER = 40
 """Grey level below which the surroundings of a line are no paper."""
@@ -119,7 +121,8 @@ def cut(lines: Sequence[Ruling], side: float) -> LinePieces:
         start, end = start + clear, end - clear
         if end - start < PIECE_CELLS * side / 3:
             continue
-        count = max(1, round((end - start) / (PIECE_CELLS * side)))
+        piece = PIECE_CELLS * side * (2 if end - start > LONG_LINE_CELLS * side else 1)
+        count = max(1, round((end - start) / piece))
         edges = np.linspace(start, end, count + 1)
         for low, high in zip(edges[:-1], edges[1:], strict=True):
             middle = float(low + high) / 2
@@ -162,7 +165,7 @@ def probe(gray: Gray, homography: Matrix, pieces: LinePieces, reach: float) -> P
         return Probe(np.zeros(0), np.zeros(0))
     scale = pixels_per_mm(homography, pieces.centre)
     step = max(STEP_PIXELS / scale, reach / MAX_STEPS)
-    side_room = 2.5 * float(pieces.width.max()) + 3.0 / scale
+    side_room = 3.0 * float(pieces.width.max()) + 3.0 / scale
     count = int(np.ceil((reach + side_room) / step))
     offsets = np.arange(-count, count + 1) * step
     profile = _profiles(gray, homography, pieces, offsets)
@@ -173,17 +176,20 @@ def probe(gray: Gray, homography: Matrix, pieces: LinePieces, reach: float) -> P
 
 
 def _profiles(gray: Gray, homography: Matrix, pieces: LinePieces, offsets: Floats) -> Floats:
-    """Mean grey across each piece: (n, len(offsets)); white outside of the picture."""
-    n = len(pieces)
-    rows = np.arange(n)
-    along = (np.arange(PIECE_SAMPLES) + 0.5) / PIECE_SAMPLES - 0.5
-    points = np.empty((n, PIECE_SAMPLES, len(offsets), 2))
-    points[:] = pieces.centre[:, None, None, :]
-    points[rows, :, :, 1 - pieces.across] += (along[None, :] * pieces.length[:, None])[:, :, None]
-    points[rows, :, :, pieces.across] += offsets
-    where = project(homography, points).astype(np.float32).reshape(n * PIECE_SAMPLES, -1, 2)
-    grey = cv2.remap(gray, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    mean: Floats = grey.reshape(n, PIECE_SAMPLES, -1).mean(axis=1)
+    """Mean grey across each piece: (n, len(offsets)); black outside of the picture, so that nothing is seen there."""
+    middle = project(homography, pieces.centre)
+    vertical = (pieces.across == 0)[:, None]
+    right = project(homography, pieces.centre + (1.0, 0.0)) - middle
+    down = project(homography, pieces.centre + (0.0, 1.0)) - middle
+    along, across = np.where(vertical, down, right), np.where(vertical, right, down)
+    spread = ((np.arange(PIECE_SAMPLES) + 0.5) / PIECE_SAMPLES - 0.5)[None, :, None] * pieces.length[:, None, None]
+    starts = middle[:, None, :] + spread * along[:, None, :]
+    where = [
+        (starts[:, :, None, k] + across[:, None, None, k] * offsets).astype(np.float32).reshape(-1, len(offsets))
+        for k in (0, 1)
+    ]
+    grey = cv2.remap(gray, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    mean: Floats = grey.reshape(len(pieces), PIECE_SAMPLES, -1).mean(axis=1)
     return mean
 
 
@@ -203,7 +209,7 @@ def _darkness(profile: Floats, width: Floats, pixel: float) -> tuple[Floats, Flo
         return summed / (last - first)
 
     half = np.maximum(width / 2, 0.5 * pixel)
-    gap = 0.8 * pixel
+    gap = np.maximum(width, 0.8 * pixel)
     wide = np.maximum(width, 1.5 * pixel)
     core = mean(-half, half + 1)
     before = mean(-half - gap - wide, -half - gap + 1)

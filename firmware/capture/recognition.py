@@ -1,0 +1,145 @@
+"""Which page a picture says it shows: AprilTags (36h10) and Code 128 barcodes.
+
+Both are looked for in the whole picture, or, when the printed lines have already told where the page is, at the one
+place where the identity must be printed (that is quick, and finds smaller print).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from firmware.capture.barcode import read_code128
+from firmware.capture.rulings import Floats, project
+from firmware.forms.layout import FormLayout, Identity, IdentityKind, PageLayout, Rect
+from firmware.records import Gray, Matrix
+
+SEARCH_SIDE = 1600
+"""Longest side, in pixels, of the picture in which tags are looked for first: a tag of 2 % of it is still 32 px."""
+LEAST_TAG_PERIMETER = 0.045
+"""Perimeter of the smallest tag as part of the picture's longest side: 18 px a side."""
+TAG_WINDOWS = (11, 35, 12)
+"""Adaptive threshold windows in pixels: smallest, largest, step."""
+CROP_MARGIN = 0.35
+"""Part of the identity's sides that is shown around it when it is read at its place: the quiet zone."""
+CROP_MODULE_PIXELS = 5.0
+"""Pixels a narrowest bar or tag module when the identity is read at its place."""
+TAG_MODULES = 8
+"""Modules along a side of a 36h10 tag, border included."""
+CODE128_MODULES = 145
+"""Modules of ten characters in Code 128, with start, check and stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One page of one form."""
+
+    form: FormLayout
+    page: PageLayout
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An identity in a picture: its printed box's corners (top left, top right, bottom right, bottom left), pixels."""
+
+    identity: str
+    """Kind and value."""
+    known: Known | None
+    """None: no layout has this identity."""
+    corners: Floats
+
+
+def known_pages(layouts: Sequence[FormLayout]) -> tuple[Known, ...]:
+    """All pages of all forms."""
+    return tuple(Known(form, page) for form in layouts for page in form.pages)
+
+
+def name(kind: IdentityKind, value: str) -> str:
+    """Kind and value as one word."""
+    return f"{kind.value}:{value}"
+
+
+def sightings(gray: Gray, pages: Sequence[Known]) -> tuple[Sighting, ...]:
+    """Every identity that can be read anywhere in the picture."""
+    table = {name(known.page.identity.kind, known.page.identity.value): known for known in pages}
+    kinds = {known.page.identity.kind for known in pages}
+    found: list[tuple[str, Floats]] = []
+    if IdentityKind.APRILTAG in kinds:
+        factor = min(1.0, SEARCH_SIDE / max(gray.shape))
+        small = cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) if factor < 1 else gray
+        tags = list(read_tags(np.asarray(small, dtype=np.uint8)))
+        found += [(text, (corners + 0.5) / factor - 0.5) for text, corners in tags]
+    if IdentityKind.CODE128 in kinds:
+        found += [(name(IdentityKind.CODE128, code.text), code.corners) for code in read_code128(gray)]
+    return tuple(_sighting(text, corners, table.get(text)) for text, corners in _distinct(found))
+
+
+def identity_at(gray: Gray, homography: Matrix, identity: Identity) -> str | None:
+    """The identity printed where `homography` puts `identity`'s box; None when nothing can be read there."""
+    modules = TAG_MODULES if identity.kind is IdentityKind.APRILTAG else CODE128_MODULES
+    scale = CROP_MODULE_PIXELS * modules / identity.box.w
+    box = identity.box
+    margin = CROP_MARGIN * min(box.w, 2 * box.h)
+    area = Rect(box.x - margin, box.y - margin, box.w + 2 * margin, box.h + 2 * margin)
+    to_page = np.array([[1 / scale, 0, area.x], [0, 1 / scale, area.y], [0, 0, 1.0]])
+    size = (round(area.w * scale), round(area.h * scale))
+    crop = cv2.warpPerspective(
+        gray,
+        homography @ to_page,
+        size,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=255,
+    )
+    upright = np.asarray(crop, dtype=np.uint8)
+    if identity.kind is IdentityKind.APRILTAG:
+        return next((text for text, _ in read_tags(upright)), None)
+    return next((name(identity.kind, code.text) for code in read_code128(upright)), None)
+
+
+def read_tags(gray: Gray) -> Iterable[tuple[str, Floats]]:
+    """Names and corners (OpenCV's order) of all 36h10 tags. A mirrored tag is no tag."""
+    corners, ids, _ = _detector().detectMarkers(gray)
+    for quad, tag in zip(corners, [] if ids is None else ids.ravel(), strict=True):
+        yield name(IdentityKind.APRILTAG, str(int(tag))), np.asarray(quad, dtype=np.float64).reshape(4, 2)
+
+
+def _detector() -> cv2.aruco.ArucoDetector:
+    settings = cv2.aruco.DetectorParameters()
+    settings.adaptiveThreshWinSizeMin, settings.adaptiveThreshWinSizeMax, settings.adaptiveThreshWinSizeStep = (
+        TAG_WINDOWS
+    )
+    settings.minMarkerPerimeterRate = LEAST_TAG_PERIMETER
+    settings.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
+    return cv2.aruco.ArucoDetector(cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_APRILTAG_36h10), settings)
+
+
+def _distinct(found: Sequence[tuple[str, Floats]]) -> list[tuple[str, Floats]]:
+    """Drops doubles of the same thing: the same name with centres closer than half its size."""
+    kept: list[tuple[str, Floats]] = []
+    for text, corners in found:
+        size = float(np.ptp(corners, axis=0).max())
+        if not any(
+            text == other and np.linalg.norm(corners.mean(axis=0) - there.mean(axis=0)) < size / 2
+            for other, there in kept
+        ):
+            kept.append((text, corners))
+    return kept
+
+
+def _sighting(text: str, corners: Floats, known: Known | None) -> Sighting:
+    turns = known.page.identity.quarter_turns if known else 0
+    return Sighting(text, known, np.roll(corners, turns, axis=0))
+
+
+def box_corners(box: Rect) -> Floats:
+    """Corners in page mm, in the order of Sighting.corners."""
+    return np.array([(box.x, box.y), (box.x + box.w, box.y), (box.x + box.w, box.y + box.h), (box.x, box.y + box.h)])
+
+
+def seen_at(homography: Matrix, identity: Identity) -> Floats:
+    """Where the identity's box should be in the picture, (4, 2)."""
+    return project(homography, box_corners(identity.box))

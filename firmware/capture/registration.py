@@ -1,0 +1,217 @@
+"""Where every cell of a page is in a picture, proven by the printed lines, or a refusal.
+
+A first homography comes from the page's identity and corner marks (`from_identity`) or from its lines alone
+(structure.py). `register` draws it to the printed lines, from coarse to fine, proves it, and then lets every group of
+cells move a little on its own, because paper is never flat. All tolerances count in sides of a digit box: lines
+repeat at the distance of a box, so nothing may ever move by half of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from firmware.capture.fit import FREE, LEAST_SPREAD, Anchors, Stiffness, corrected, posed
+from firmware.capture.marks import find_mark, square_centres, visible_marks
+from firmware.capture.recognition import box_corners
+from firmware.capture.rulings import Floats, LinePieces, box_lines, cell_side, cut, printed_lines, probe
+from firmware.forms.layout import IdentityKind, PageLayout, Rect
+from firmware.records import Geometry, Gray, Matrix
+
+SEARCH_CELLS = (0.36, 0.36, 0.18, 0.1)
+"""How far from its predicted place a line is looked for, in cell sides, step by step."""
+FOUND_CELLS = 0.06
+"""A line this far (cell sides) from its predicted place counts as found there: 0.5 mm on A4, 1.1 mm on the plano."""
+LEAST_SUPPORT = 0.55
+"""Least share of all printed lines of the page that must be found. Real scans with signatures masked: 0.86 and more."""
+LEAST_GROUP_SUPPORT = 0.75
+"""The same for the lines around every group of cells: what is not seen is not proven. Real scans: 0.89 and more."""
+MOST_RESIDUAL_CELLS = 0.025
+"""Most median distance of lines from their predicted place. Real scans: 0.007; a row off by one: 0.03 and more."""
+LOCAL = Stiffness(0.04, 0.03, 0.0, 1.0)
+"""How far a group of cells may leave the page's homography, in units of the group's half size."""
+LOCAL_ROUNDS = 2
+GROW_STEPS = (0.15, 0.25, 0.4, 0.65, 1.0)
+"""How far from what is known lines are used, as part of the page's height, when growing from an identity."""
+GROW_SEARCH_CELLS = 0.4
+POSE_AFFINE, POSE_PERSPECTIVE = 0.3, 0.15
+"""How far from a similarity a photograph may be: foreshortening, and change of scale over half of the page."""
+ANCHOR_CELLS = 0.03
+"""How exactly corners of tags, ends of barcodes and marks are known, in cell sides."""
+MARK_RADIUS = 0.2
+"""Where a mark is looked for, as part of its distance from the nearest known point, ..."""
+MARK_RADIUS_CELLS = 1.0
+"""... and in cell sides."""
+MARK_CHOICES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A page that is proven to be where `geometry` says, with a homography for each group of cells."""
+
+    geometry: Geometry
+    groups: Mapping[str, Matrix]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The pieces of line of one page, and which of them frame each group of cells."""
+
+    page: PageLayout
+    side: float
+    pieces: LinePieces
+    groups: Mapping[str, LinePieces]
+    """Printed lines near a group, for the local fit."""
+    frames: Mapping[str, LinePieces]
+    """The borders of the group's cells: what must be where it is predicted."""
+
+    @property
+    def height(self) -> float:
+        """mm from the top of the sheet to the lowest line."""
+        return float(self.pieces.centre[:, 1].max())
+
+    @property
+    def pose(self) -> Stiffness:
+        """How far a photograph of this page may be from a similarity."""
+        return Stiffness(1.0, POSE_AFFINE, POSE_PERSPECTIVE, self.height / 2)
+
+    @staticmethod
+    def of(page: PageLayout) -> Lines:
+        """Cuts the page's lines; do it once for a page."""
+        side = cell_side(page)
+        pieces = cut(printed_lines(page), side)
+        cells: dict[str, list[Rect]] = {}
+        for entry in page.fields:
+            cells.setdefault(entry.group, []).extend(entry.cells)
+        groups = {name: pieces.take(pieces.near(boxes, side)) for name, boxes in cells.items()}
+        frames = {name: cut([line for box in boxes for line in box_lines(box, 0.03 * side)], side) for name, boxes in cells.items()}
+        return Lines(page, side, pieces, groups, frames)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Why a homography is not proven: figures for the refusal's details."""
+
+    support: float
+    weakest_group: float
+    residual_mm: float
+
+
+def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
+    """Draws `guess` (page mm to pixels of `gray`) to the printed lines and proves it."""
+    homography = guess
+    for reach in SEARCH_CELLS:
+        seen = probe(gray, homography, lines.pieces, reach * lines.side)
+        homography = corrected(homography, lines.pieces, seen, Anchors.none(), FREE)
+    support, residual = support_of(gray, lines, homography, lines.pieces)
+    groups: dict[str, Matrix] = {}
+    weakest = 1.0
+    for name, pieces in lines.groups.items():
+        groups[name] = _local(gray, lines, homography, pieces)
+        weakest = min(weakest, support_of(gray, lines, groups[name], lines.groups[name])[0])
+    proven = support >= LEAST_SUPPORT and weakest >= LEAST_GROUP_SUPPORT
+    if not (proven and residual <= MOST_RESIDUAL_CELLS * lines.side):
+        return Doubtful(support, weakest, residual)
+    marks = visible_marks(gray, homography, lines.page)
+    return Placement(Geometry(homography, marks, residual, support), groups)
+
+
+def support_of(gray: Gray, lines: Lines, homography: Matrix, pieces: LinePieces) -> tuple[float, float]:
+    """Share of the pieces found where predicted, and the median distance in mm of those seen nearby."""
+    seen = probe(gray, homography, pieces, 2.5 * FOUND_CELLS * lines.side)
+    if not seen.seen.any():
+        return 0.0, float("inf")
+    found = seen.seen & (np.abs(seen.offset) <= FOUND_CELLS * lines.side)
+    return float(found.mean()), float(np.median(np.abs(seen.offset[seen.seen])))
+
+
+def _local(gray: Gray, lines: Lines, homography: Matrix, pieces: LinePieces) -> Matrix:
+    for _ in range(LOCAL_ROUNDS):
+        seen = probe(gray, homography, pieces, SEARCH_CELLS[-1] * lines.side)
+        homography = corrected(homography, pieces, seen, Anchors.none(), LOCAL)
+    return homography
+
+
+def from_identity(gray: Gray, lines: Lines, corners: Floats) -> Matrix | None:
+    """A first homography from the identity's corners (pixels), the corner marks near to where they lead, and lines.
+
+    Of all choices of squares that could be the marks the one that most printed lines agree with is taken.
+    """
+    known = _identity_anchors(lines, corners)
+    start = _pose(lines, known, _similarity(known))
+    best, best_support = None, 0.0
+    for anchors in _with_marks(gray, lines, known, start):
+        homography = _grow(gray, lines, anchors, _pose(lines, anchors, start))
+        support, _ = support_of(gray, lines, homography, lines.pieces)
+        if support > best_support:
+            best, best_support = homography, support
+    return best
+
+
+def _identity_anchors(lines: Lines, corners: Floats) -> Anchors:
+    """A tag gives its four corners; a barcode only the middles of its ends, since its height is not known."""
+    identity = lines.page.identity
+    box, weight = box_corners(identity.box), (LEAST_SPREAD / (ANCHOR_CELLS * lines.side)) ** 2
+    if identity.kind is IdentityKind.APRILTAG:
+        return Anchors(box, corners, weight)
+    ends = [(0, 3), (1, 2)]
+    return Anchors(
+        np.array([(box[a] + box[b]) / 2 for a, b in ends]),
+        np.array([(corners[a] + corners[b]) / 2 for a, b in ends]),
+        weight,
+    )
+
+
+def _similarity(anchors: Anchors) -> Matrix:
+    """Scale, turn and move from page to picture (least squares); no mirror image."""
+    page = anchors.page[:, 0] + 1j * anchors.page[:, 1]
+    picture = anchors.picture[:, 0] + 1j * anchors.picture[:, 1]
+    flat, there = page - page.mean(), picture - picture.mean()
+    turn = np.vdot(flat, there) / np.vdot(flat, flat)
+    move = picture.mean() - turn * page.mean()
+    return np.array([[turn.real, -turn.imag, move.real], [turn.imag, turn.real, move.imag], [0.0, 0.0, 1.0]])
+
+
+def _pose(lines: Lines, anchors: Anchors, start: Matrix) -> Matrix:
+    """The homography nearest to `start` that fits the points; bent as little as they allow."""
+    homography = start
+    for _ in range(4):
+        homography = posed(homography, anchors, lines.pose)
+    return homography
+
+
+def _with_marks(gray: Gray, lines: Lines, known: Anchors, start: Matrix) -> list[Anchors]:
+    """Every choice of marks, from the nearest to the identity outwards; a mark that is nowhere is left out."""
+    choices = [known]
+    at = known.page.mean(axis=0)
+    for mark in sorted(lines.page.marks, key=lambda m: float(np.linalg.norm(square_centres(m)[0] - at))):
+        page = square_centres(mark)
+        longer = []
+        for anchors in choices:
+            away = float(np.linalg.norm(anchors.page - page[0], axis=1).min())
+            radius = MARK_RADIUS * away + MARK_RADIUS_CELLS * lines.side
+            found = find_mark(gray, _pose(lines, anchors, start), mark, radius, MARK_CHOICES)
+            longer += [
+                Anchors(
+                    np.concatenate([anchors.page, page]), np.concatenate([anchors.picture, f.picture]), anchors.weight
+                )
+                for f in found
+            ]
+            if not found:
+                longer.append(anchors)
+        choices = longer
+    return choices
+
+
+def _grow(gray: Gray, lines: Lines, anchors: Anchors, homography: Matrix) -> Matrix:
+    """Draws the homography to the lines near what is known, then to ever more of the page."""
+    low, high = anchors.page.min(axis=0), anchors.page.max(axis=0)
+    known = Rect(low[0], low[1], high[0] - low[0], high[1] - low[1])
+    for step in GROW_STEPS:
+        pieces = lines.pieces.take(lines.pieces.near([known], step * lines.height))
+        for _ in range(2):
+            seen = probe(gray, homography, pieces, GROW_SEARCH_CELLS * lines.side)
+            homography = corrected(homography, pieces, seen, anchors, lines.pose)
+    return homography
