@@ -148,14 +148,6 @@ def _of_form(outcome: Outcome, form: str | None) -> Outcome:
 # --- reading
 
 
-def read_pages(
-    pages: Sequence[Page], layout: FormLayout, model: CellReader, limits: Mapping[str, int] | None = None
-) -> Tally:
-    """The tally of these pages, each of which stands once; some may be missing."""
-    fields = {name: entry for page in pages for name, entry in read_page(page, model).items()}
-    return _decided(pages, fields, layout, model, limits)[1]
-
-
 def _read(
     outcomes: Sequence[Outcome], layout: FormLayout, model: CellReader, limits: Mapping[str, int] | None
 ) -> TpsReading:
@@ -175,21 +167,11 @@ def _read(
             settled.append(outcome)
             pages[outcome.number] = outcome
             fields |= found
-    reading, tally = _decided(list(pages.values()), fields, layout, model, limits)
-    return TpsReading(layout.id, tuple(settled), reading, _doubled(tally, settled, layout))
-
-
-def _decided(
-    pages: Sequence[Page],
-    fields: Mapping[str, FieldReading],
-    layout: FormLayout,
-    model: CellReader,
-    limits: Mapping[str, int] | None,
-) -> tuple[Reading, Tally]:
-    reading = Reading(layout.id, tuple(sorted(page.number for page in pages)), fields)
+    reading = Reading(layout.id, tuple(sorted(pages)), fields)
     policy = replace(DEFAULT_POLICY, confidence=max(DEFAULT_POLICY.confidence, model.accept_digit))
     tally = decide(reading, layout, limits, policy)
-    return reading, replace(tally, checks=tally.checks + tuple(_marks(page, layout) for page in pages))
+    tally = replace(tally, checks=tally.checks + tuple(_marks(page, layout) for page in pages.values()))
+    return TpsReading(layout.id, tuple(settled), reading, _doubled(tally, settled, layout))
 
 
 def read_page(page: Page, model: CellReader) -> dict[str, FieldReading]:

@@ -141,6 +141,16 @@ def test_the_form_that_is_asked_for_is_not_there(read: Callable[..., reading.Tps
     assert (found.form, found.reading, found.tally) == (None, None, None)
 
 
+def test_the_station_reads_its_pages() -> None:
+    pages = [painted_page(frame(number), [FORM]) for number in (1, 2)]
+    tally = reading.read_pages(
+        [page for page in pages if isinstance(page, Page)], FORM, PaintedModel(), {"voters": 150}
+    )
+    assert [c.fields for c in tally.checks if c.rule == "L1"] == [("total", "voters")]
+    assert tally.fields["total"].doubts == (Doubt.RULE,)
+    assert tally.fields["one"].status is Status.READ
+
+
 def test_far_too_many_pictures(read: Callable[..., reading.TpsReading]) -> None:
     found = read(*(frame(0, salt=str(i)) for i in range(reading.MAX_PICTURES + 3)))
     assert reasons(found)[-4:] == ["blurred", "too-many", "too-many", "too-many"]
