@@ -29,7 +29,7 @@ VENDOR_HOME = {
     "cbor2": {"firmware/signing/encoding.py"},
     "reportlab": {"firmware/forms/"},
     "pypdfium2": {"firmware/forms/"},
-    "zxingcpp": {"firmware/capture/barcode.py"},
+    "zxingcpp": {"firmware/capture/barcode.py", "firmware/signing/receipt_picture.py"},
     "sqlalchemy": {"collector/"},
     "waitress": {"firmware/http.py", "collector/main.py"},
 }
@@ -80,6 +80,11 @@ def test_a_sentence_exists_in_one_language_only() -> None:
             assert key.startswith(domain + "."), key
 
 
+def _sentences(catalogue: gettext.GNUTranslations) -> dict[str, str]:
+    """Without the header, which holds the minute in which it was compiled."""
+    return {key: text for key, text in vars(catalogue)["_catalog"].items() if key}
+
+
 def test_a_compiled_catalogue_is_stale(tmp_path: Path) -> None:
     for language in ("id", "en"):
         for domain, path in _catalogues(language).items():
@@ -88,4 +93,4 @@ def test_a_compiled_catalogue_is_stale(tmp_path: Path) -> None:
                 write_mo(target, read_po(source))
             with fresh.open("rb") as a, path.with_suffix(".mo").open("rb") as b:
                 want, have = gettext.GNUTranslations(a), gettext.GNUTranslations(b)
-            assert vars(want)["_catalog"] == vars(have)["_catalog"], f"{language}/{domain}: run make messages"
+            assert _sentences(want) == _sentences(have), f"{language}/{domain}: run make messages"
