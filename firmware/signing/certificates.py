@@ -43,15 +43,19 @@ def issue(
     now: datetime,
     *,
     authority: bool = False,
+    serial_number: int | None = None,
     extensions: Sequence[x509.ExtensionType] = (),
 ) -> x509.Certificate:
-    """A certificate for `public_key`: an authority may sign certificates, anything else may sign messages."""
+    """A certificate for `public_key`: an authority may sign certificates, anything else may sign messages.
+
+    `serial_number` is of the certificate, and random unless given.
+    """
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(issuer.name)
         .public_key(public_key)
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial_number or x509.random_serial_number())
         .not_valid_before(now - CLOCK_SLACK)
         .not_valid_after(now + LIFETIME)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=0 if authority else None), critical=True)
@@ -59,7 +63,7 @@ def issue(
     )
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
-    return builder.sign(issuer.private_key, hashes.SHA256())
+    return builder.sign(issuer.private_key, hashes.SHA256(), ecdsa_deterministic=True)
 
 
 def _usage(authority: bool) -> x509.KeyUsage:

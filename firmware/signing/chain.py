@@ -1,10 +1,10 @@
 """The signer's memory: every record it sealed, one durable file each, in the order of the chain.
 
-    <folder>/000001.cbor    { "draft": SHA-256 of the draft, "cose": record, "receipt": receipt }
+    <folder>/000001.cbor    { "cose": record, "receipt": receipt }
 
 There is no other state: what the chain ends with, its log and which record of a TPS stands are computed from these
 files, so nothing can disagree. A file appears complete or not at all and is never overwritten. On opening, every
-record is verified again with the signer's own key.
+record and receipt is verified again with the signer's own key.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from firmware.errors import Refused, SignerRefused
 from firmware.signing import durable, merkle
 from firmware.signing.cose import MessageType, open_verified, parse
 from firmware.signing.encoding import decode, encode
 from firmware.signing.keys import Device
-from firmware.signing.schema import NO_RECORD, LogEntry, RecordEntry, check_record
+from firmware.signing.schema import NO_RECORD, DraftEntry, LogEntry, RecordEntry, check_record
+from firmware.signing.statement import read_statement, statement_of
 
 MAX_RECORDS = 1_000
 """Records of one device: five contests and their corrections are a dozen; a runaway caller must not fill the disk."""
@@ -32,12 +35,18 @@ class Link:
     """One sealed record."""
 
     draft: bytes
-    """SHA-256 of the encoded draft."""
+    """Name of the draft it was made from, see `draft_name`."""
     cose: bytes
     receipt: bytes
     record: RecordEntry
     sha256: bytes
     """Of `cose`."""
+
+
+def draft_name(entry: DraftEntry) -> bytes:
+    """SHA-256 of the encoded draft; of a record, that of the draft in it."""
+    draft = {name: getattr(entry, name) for name in DraftEntry.__struct_fields__}
+    return hashlib.sha256(encode(msgspec.to_builtins(draft, builtin_types=(bytes,)))).digest()
 
 
 class Chain:
@@ -73,10 +82,10 @@ class Chain:
         of_contest = [link for link in self.links if (link.record.tps, link.record.contest) == (tps, contest)]
         return of_contest[-1] if of_contest else None
 
-    def append(self, draft: bytes, cose: bytes, receipt: bytes) -> Link:
+    def append(self, cose: bytes, receipt: bytes) -> Link:
         """Adds a link; it is on disk when this returns. Raises OSError, after which the chain must be opened anew."""
-        link = self._link(draft, cose, receipt)
-        data = encode({"draft": draft, "cose": cose, "receipt": receipt})
+        link = self._link(cose, receipt)
+        data = encode({"cose": cose, "receipt": receipt})
         durable.create(self._folder / f"{link.record.sequence:06d}.cbor", data)
         self.links.append(link)
         return link
@@ -84,8 +93,8 @@ class Chain:
     def _load(self, path: Path) -> Link:
         try:
             match decode(path.read_bytes()):
-                case {"draft": bytes() as draft, "cose": bytes() as cose, "receipt": bytes() as receipt}:
-                    link = self._link(draft, cose, receipt)
+                case {"cose": bytes() as cose, "receipt": bytes() as receipt}:
+                    link = self._link(cose, receipt)
                 case _:
                     raise SignerRefused("chain-damaged", file=path.name, problem="form")
         except Refused as refusal:
@@ -94,9 +103,12 @@ class Chain:
             raise SignerRefused("chain-damaged", file=path.name, problem="sequence")
         return link
 
-    def _link(self, draft: bytes, cose: bytes, receipt: bytes) -> Link:
+    def _link(self, cose: bytes, receipt: bytes) -> Link:
         """The link of these bytes, when it is the next of the chain. Raises Refused."""
-        record = check_record(open_verified(parse(cose), MessageType.RECORD, self._device.public_key))
-        if (record.previous, record.log) != (self.previous, self.log):
+        key, sha256 = self._device.public_key, hashlib.sha256(cose).digest()
+        record = check_record(open_verified(parse(cose), MessageType.RECORD, key))
+        statement = read_statement(open_verified(parse(receipt), MessageType.RECEIPT, key))
+        follows = (record.previous, record.log) == (self.previous, self.log)
+        if not follows or statement != statement_of(sha256, record):
             raise SignerRefused("chain-broken", sequence=record.sequence)
-        return Link(draft, cose, receipt, record, hashlib.sha256(cose).digest())
+        return Link(draft_name(record), cose, receipt, record, sha256)

@@ -72,6 +72,7 @@ def _print(findings: Sequence[Finding], fingerprint: str, holds: bool) -> None:
     worlds = {world for world in map(_world, findings) if world not in ("", "real")}
     for world in sorted(worlds):
         click.echo(both("verify.not-real", world=world.upper()))
+    click.echo(both("verify.limits"))
     click.echo(both("verify.holds" if holds else "verify.refused"))
 
 

@@ -60,10 +60,15 @@ def _check_forks(records: Sequence[VerifiedRecord], receipts: Sequence[VerifiedR
 
 
 def _check_chain(records: Sequence[VerifiedRecord], report: Report) -> None:
-    """Records that follow one another name one another."""
+    """Records that follow one another name one another; a record that was corrected is named."""
     ordered = sorted(records, key=lambda entry: (entry.kid, entry.record.sequence))
     for first, second in pairwise(ordered):
         if first.kid == second.kid and second.record.sequence == first.record.sequence + 1:
             if second.record.previous != first.sha256:
                 raise VerificationRefused("chain-previous", sequence=second.record.sequence)
             report(Claim("together-chain", {"sequence": second.record.sequence, "before": first.record.sequence}))
+    known = {entry.sha256 for entry in records}
+    for entry in ordered:
+        if entry.record.supersedes in known:
+            old = entry.record.supersedes.hex()
+            report(Claim("together-superseded", {"old": old, "new": entry.sha256.hex(), "reason": entry.record.reason}))

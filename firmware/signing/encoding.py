@@ -38,10 +38,9 @@ class Tagged:
 
 def encode(value: Any) -> bytes:
     """The deterministic encoding of `value`. Raises VerificationRefused for what `decode` would refuse."""
-    plain = cbor2.CBORTag(COSE_SIGN1_TAG, value.value) if isinstance(value, Tagged) else value
     try:
-        data = cbor2.dumps(plain, canonical=True)
-    except (cbor2.CBOREncodeError, RecursionError) as error:
+        data = cbor2.dumps(_plain(value))
+    except (cbor2.CBOREncodeError, TypeError, RecursionError) as error:
         raise VerificationRefused("cbor-unsupported", problem=type(error).__name__) from error
     decode(data)
     return data
@@ -55,6 +54,18 @@ def decode(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
     value = reader.item(depth=0)
     if reader.at != len(data):
         raise VerificationRefused("cbor-trailing-bytes", bytes=len(data) - reader.at)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """`value` with its maps in bytewise order of their keys: cbor2's canonical mode sorts short keys first (RFC 7049)."""
+    match value:
+        case Tagged():
+            return cbor2.CBORTag(COSE_SIGN1_TAG, _plain(value.value))
+        case dict():
+            return {key: _plain(value[key]) for key in sorted(value, key=cbor2.dumps)}
+        case list() | tuple():
+            return [_plain(item) for item in value]
     return value
 
 

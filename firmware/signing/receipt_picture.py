@@ -32,7 +32,10 @@ def read_code(data: bytes) -> str:
 
 def _codes(gray: Gray, scale: float) -> list[str]:
     resized = gray if scale == 1.0 else cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return [result.text for result in zxingcpp.read_barcodes(resized, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))]
+    return [
+        result.text
+        for result in zxingcpp.read_barcodes(resized, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
+    ]
 
 
 def _gray(data: bytes) -> Gray:

@@ -32,7 +32,7 @@ FieldId = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
 TpsCode = Annotated[str, Meta(pattern=r"^[0-9]{13}\Z")]
 PageNumber = Annotated[int, Meta(ge=1, le=999)]
 Value = Annotated[int, Meta(ge=0, le=MAX_VALUE)] | None
-Sum = Annotated[int, Meta(ge=0, le=2**64 - 1)] | None
+Sum = Annotated[int, Meta(ge=0, le=9_999_999_999)] | None
 Millionths = Annotated[int, Meta(ge=0, le=1_000_000)]
 UnixTime = Annotated[int, Meta(ge=0, le=9_999_999_999)]
 FactName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}\Z")]

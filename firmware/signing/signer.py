@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 from cryptography import x509
@@ -26,9 +25,9 @@ from cryptography import x509
 from firmware.errors import SignerRefused
 from firmware.records import SealedRecord
 from firmware.signing import durable
-from firmware.signing.chain import MAX_RECORDS, Chain, Link
+from firmware.signing.chain import MAX_RECORDS, Chain, Link, draft_name
 from firmware.signing.cose import MessageType, parse, sign
-from firmware.signing.encoding import decode, encode
+from firmware.signing.encoding import decode
 from firmware.signing.keys import DeviceKey, open_device
 from firmware.signing.schema import DraftEntry, check_draft, check_record
 from firmware.signing.statement import statement_of
@@ -73,23 +72,23 @@ class Signer:
 
     def close(self) -> None:
         """Lets another process have the folder."""
-        os.close(self._held)
+        self._held.close()
 
     def seal(self, draft: Mapping[str, Any]) -> SealedRecord:
         """The signed record and receipt of `draft`, on disk. Raises SignerRefused, or OSError when the disk does."""
         entry = check_draft(draft)
         if entry.mode != self._device.claims.world:
             raise SignerRefused("signer-mode", mode=entry.mode, world=str(self._device.claims.world))
-        name = hashlib.sha256(encode(msgspec.to_builtins(entry, builtin_types=(bytes,)))).digest()
+        name = draft_name(entry)
         with self._turn:
             chain = self._chain or Chain(self._folder, self._device)
             # Until the append is known to be whole, memory is not believed: a failure is answered by reading the disk.
             self._chain = None
-            link = chain.sealed(name) or self._next(chain, name, entry)
+            link = chain.sealed(name) or self._next(chain, entry)
             self._chain = chain
         return _sealed(link)
 
-    def _next(self, chain: Chain, name: bytes, entry: DraftEntry) -> Link:
+    def _next(self, chain: Chain, entry: DraftEntry) -> Link:
         _check_turn(chain, entry)
         now, log = self._clock(), chain.log
         payload = msgspec.to_builtins(entry, builtin_types=(bytes,)) | {
@@ -102,7 +101,7 @@ class Signer:
         cose = sign(payload, MessageType.RECORD, self._key)
         statement = statement_of(hashlib.sha256(cose).digest(), record)
         receipt = sign(statement.payload(), MessageType.RECEIPT, self._key)
-        return chain.append(name, cose, receipt)
+        return chain.append(cose, receipt)
 
 
 def _check_turn(chain: Chain, entry: DraftEntry) -> None:
@@ -126,12 +125,12 @@ def _sealed(link: Link) -> SealedRecord:
     )
 
 
-def _hold(state: Path) -> int:
+def _hold(state: Path) -> IO[bytes]:
     state.mkdir(mode=durable.PRIVATE_FOLDER, parents=True, exist_ok=True)
-    held = os.open(state / "lock", os.O_RDWR | os.O_CREAT, durable.PRIVATE_FILE)
+    held = (state / "lock").open("ab")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        os.close(held)
+        held.close()
         raise SignerRefused("signer-busy", folder=str(state)) from error
     return held

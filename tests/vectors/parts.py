@@ -1,0 +1,140 @@
+"""What the vectors are made of: two fixed keys, a small form, an election, and a draft. Nothing here is secret."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from firmware.forms.layout import FormLayout
+from firmware.forms.loader import load_layout
+from firmware.records import Mode
+from firmware.signing.certificates import Issuer, issue, subject
+from firmware.signing.cose import GROUP_ORDER
+from firmware.signing.key_file import FileKey
+from firmware.signing.keys import DeviceClaims, Protection, claims_extension
+from firmware.signing.signer import ClockQuality, ClockReading
+
+FOLDER = Path(__file__).parent
+MADE = datetime(2024, 2, 1, tzinfo=UTC)
+SEALED_AT = int(datetime(2024, 2, 14, 19, 30, tzinfo=UTC).timestamp())
+ORGANISATION = "DEVELOPMENT, test vectors"
+TPS = "3273010001007"
+
+
+def private_key(name: str) -> ec.EllipticCurvePrivateKey:
+    """A key that everybody can make: SHA-256 of its name."""
+    number = int.from_bytes(hashlib.sha256(f"c1kiosk test vectors: {name}".encode()).digest())
+    return ec.derive_private_key(number % (GROUP_ORDER - 1) + 1, ec.SECP256R1())
+
+
+AUTHORITY = Issuer(subject("DEVELOPMENT authority", ORGANISATION), private_key("authority"))
+AUTHORITY_CERTIFICATE = issue(
+    AUTHORITY.name, AUTHORITY.private_key.public_key(), AUTHORITY, MADE, authority=True, serial_number=1
+).public_bytes(Encoding.DER)
+
+
+class VectorKey(FileKey):
+    """A device key that is the same every time."""
+
+    protection = Protection.PLAIN_FILE
+
+
+def device_key(serial: str, world: Mode = Mode.DEVELOPMENT) -> VectorKey:
+    """The key of a device that AUTHORITY has issued."""
+    key = private_key(serial)
+    certificate = issue(
+        subject(f"DEVELOPMENT kiosk {serial}", ORGANISATION, serial),
+        key.public_key(),
+        AUTHORITY,
+        MADE,
+        serial_number=2 + int(serial[-1]),
+        extensions=[claims_extension(DeviceClaims(world, serial, Protection.PLAIN_FILE))],
+    )
+    return VectorKey(key, certificate.public_bytes(Encoding.DER))
+
+
+def collector_key(name: str = "kota-bandung") -> FileKey:
+    """The key of a collector."""
+    issuer = Issuer(subject(name, ORGANISATION), private_key(name))
+    certificate = issue(issuer.name, issuer.private_key.public_key(), issuer, MADE, serial_number=1)
+    return FileKey(issuer.private_key, certificate.public_bytes(Encoding.DER))
+
+
+DEVICE, STRANGER, TRAINING = device_key("VECTOR-1"), device_key("VECTOR-2"), device_key("VECTOR-3", Mode.TRAINING)
+COLLECTOR, STRANGE_COLLECTOR = collector_key(), collector_key("kota-lain")
+
+
+def layout() -> FormLayout:
+    """The small form."""
+    return load_layout((FOLDER / "vector-form.toml").read_bytes(), "vector-form.toml")
+
+
+def election() -> bytes:
+    """The election definition file."""
+    document = {
+        "version": 1,
+        "name": "Vectors",
+        "mode": "development",
+        "contests": [{"id": "ppwp", "form": "vector-form", "candidates": [{"number": 1, "name": "A"}]}],
+        "polling_stations": [{"code": TPS, "place": "Kelurahan Contoh, TPS 7", "voters": 250}],
+        "collectors": [{"id": "kota-bandung", "url": "https://collector.example"}],
+    }
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def clock() -> ClockReading:
+    """It is always half past seven."""
+    return ClockReading(SEALED_AT, ClockQuality.SYNCHRONISED)
+
+
+def draft(**changes: Any) -> dict[str, Any]:
+    """The draft of the small form; `changes` replace its parts."""
+    values = {"pengguna_total_j": 153, "suara_1": 20, "suara_2": 128, "suara_total": 153}
+    pages = [_page(number) for number in (1, 2)]
+    fields = [_field(name, 1 if name.startswith("pengguna") else 2, value) for name, value in values.items()]
+    fields[1] |= {"settled": "corrected", "machine": {"value": 29, "text": "X29", "confidence_ppm": 610_000}}
+    return {
+        "mode": "development",
+        "election": hashlib.sha256(election()).digest(),
+        "tps": TPS,
+        "contest": "ppwp",
+        "form": "vector-form",
+        "layout": bytes.fromhex(layout().sha256),
+        "pages": pages,
+        "fields": fields,
+        "failed": [
+            {"rule": "H5", "fields": ["suara_1", "suara_2", "suara_total"], "left": 148, "right": 153, "warning": False}
+        ],
+        "confirmed_by": "ketua",
+        "software": "c1kiosk 0.1.0",
+        "model": hashlib.sha256(b"model").digest(),
+        "supersedes": None,
+        "reason": "",
+    } | changes
+
+
+def _page(number: int) -> dict[str, Any]:
+    return {
+        "page": number,
+        "sha256": hashlib.sha256(f"picture {number}".encode()).digest(),
+        "facts": {"driver": "vector", "exposure_us": 12_000},
+        "marks": ["TL", "TR", "BL", "BR"],
+        "residual_um": 210,
+        "support_ppm": 985_000,
+    }
+
+
+def _field(name: str, page: int, value: int) -> dict[str, Any]:
+    return {
+        "id": name,
+        "page": page,
+        "value": value,
+        "settled": "machine-and-confirmed",
+        "machine": {"value": value, "text": f"{value:X>3}", "confidence_ppm": 999_200},
+    }
