@@ -1,0 +1,63 @@
+"""Cell pictures to calibrated readings. The only user of onnxruntime.
+
+One cell is run at a time on one thread: the same picture gives the same bits, whatever was read beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from firmware.digit_model import manifest as manifests
+from firmware.digit_model.manifest import Manifest
+from firmware.digit_model.normalise import batch
+from firmware.errors import ModelRefused
+from firmware.records import LABELS, CellReading, Gray
+
+
+class DigitModel:
+    """A loaded model whose digest matched its manifest."""
+
+    def __init__(self, manifest: Manifest, session: onnxruntime.InferenceSession) -> None:
+        self.manifest = manifest
+        self._session = session
+
+    @classmethod
+    def load(cls, folder: Path, threads: int = 1) -> DigitModel:
+        """The model in `folder` (digits.json and the file it names). Raises ModelRefused, see manifest.load."""
+        manifest, data = manifests.load(folder)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        names = [entry.name for entry in session.get_inputs()]
+        if names != [manifest.input.name]:
+            raise ModelRefused("model-manifest", problem="input")
+        return cls(manifest, session)
+
+    @property
+    def sha256(self) -> str:
+        """Lower-case hexadecimal SHA-256 of the model file, as it goes into the record."""
+        return self.manifest.sha256
+
+    @property
+    def accept_digit(self) -> float:
+        """Confidence from which a cell needs no question."""
+        return self.manifest.accept_digit
+
+    def read(self, cells: Sequence[Gray]) -> list[CellReading]:
+        """One reading a cell, in the order given. Raises ValueError for a cell of another shape or type."""
+        inputs = batch(cells)
+        return [self._reading(inputs[index : index + 1]) for index in range(len(inputs))]
+
+    def _reading(self, one: NDArray[np.float32]) -> CellReading:
+        logits = np.asarray(self._session.run(None, {self.manifest.input.name: one})[0], np.float64)[0]
+        if logits.shape != (len(LABELS),) or not np.isfinite(logits).all():
+            raise ModelRefused("model-manifest", problem="output")
+        odds = np.exp(logits - logits.max())
+        return CellReading(tuple(float(value) for value in odds / odds.sum()))

@@ -1,0 +1,1 @@
+"""The digit model: its file, manifest and card, and the training that makes them."""

@@ -1,0 +1,56 @@
+"""Calibration: one temperature and one acceptance threshold, both chosen on cells that training never saw."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from firmware.digit_model.normalise import batch
+from models.train.evaluation import Result
+from models.train.network import DigitNet
+from models.train.pool import Pool
+
+REAL_WEIGHT = 0.5
+"""Weight of the real validation boxes; the rest is the synthetic validation pool, which is harder."""
+
+ACCEPT_MINIMUM = 0.95
+"""The threshold is never lower, however good the validation block looks: it is small."""
+
+TEMPERATURES = np.geomspace(0.3, 3.0, 240)
+
+
+def logits_of(net: DigitNet, cells: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Logits of many cells, shape (n, len(LABELS))."""
+    with torch.inference_mode():
+        parts = [net(torch.from_numpy(batch(list(part)))) for part in np.array_split(cells, max(1, len(cells) // 512))]
+    return torch.cat(parts).double().numpy()
+
+
+def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Softmax."""
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+
+def _loss(logits: NDArray[np.float64], truth: NDArray[np.int64], temperature: float) -> float:
+    chosen = probabilities(logits / temperature)[np.arange(len(truth)), truth]
+    return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+
+def fit_temperature(net: DigitNet, real: Pool, synthetic: Pool) -> float:
+    """The temperature with the lowest log loss; it is stored in the network."""
+    (real_logits, real_truth), (pool_logits, pool_truth) = ((logits_of(net, c), t) for c, t in (real, synthetic))
+    losses = [
+        REAL_WEIGHT * _loss(real_logits, real_truth, t) + (1 - REAL_WEIGHT) * _loss(pool_logits, pool_truth, t)
+        for t in TEMPERATURES
+    ]
+    best = float(TEMPERATURES[int(np.argmin(losses))])
+    net.temperature.fill_(best)
+    return best
+
+
+def choose_threshold(result: Result) -> float:
+    """Half way between the most confident dangerous error of the validation block and certainty."""
+    worst = float(result.confidence[result.dangerous].max(initial=0.0))
+    return round(max(ACCEPT_MINIMUM, 1 - (1 - worst) / 2), 4)
