@@ -21,7 +21,7 @@ MARKS = {"machine-and-confirmed": " ", "corrected": "*", "typed": "+"}
 EMPTY = "-"
 """Instead of a number: a person says that nothing is written in the boxes."""
 
-SECTIONS = ("pemilih", "pengguna", "disabilitas", "surat_suara", "suara")
+SECTIONS = ("pemilih", "pengguna", "disabilitas", "surat_suara", "partai", "suara")
 """First part of the field ids of FORMS.md, each with its heading `receipt.section-<name>`; other ids stand under
 `receipt.section-other`."""
 
