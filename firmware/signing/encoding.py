@@ -58,7 +58,7 @@ def decode(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """`value` with its maps in bytewise order of their keys: cbor2's canonical mode sorts short keys first (RFC 7049)."""
+    """`value` with maps in bytewise order of their keys (the canonical mode of cbor2 sorts by length first)."""
     match value:
         case Tagged():
             return cbor2.CBORTag(COSE_SIGN1_TAG, _plain(value.value))
