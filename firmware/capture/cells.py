@@ -1,0 +1,110 @@
+"""Cuts the digit boxes, bubbles and field strips out of a picture whose page is registered.
+
+Every picture is sampled straight from the full picture, with as many samples a pixel as the source has, and then
+averaged: no whole-page warp, no aliasing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.capture.rulings import pixels_per_mm
+from firmware.forms.layout import Bubbles, Field, Rect
+from firmware.records import (
+    BUBBLE_PIXELS,
+    CELL_MARGIN,
+    CELL_PIXELS,
+    BubbleColumn,
+    CellImage,
+    FieldStrip,
+    Gray,
+    Matrix,
+)
+
+BUBBLE_WINDOW = 1.5
+"""Side of a bubble's picture in diameters: the circle fills 2/3."""
+STRIP_WIDTH = 300
+"""Pixels of a field strip: about 40 a centimetre on the plano."""
+STRIP_MARGIN = 0.3
+"""Surroundings shown around a field, in sides of its boxes."""
+MOST_OVERSAMPLING = 8
+"""Samples a pixel along each side: a 12-megapixel picture of an A4 page needs 3."""
+SHARP_GRADIENT = 0.45
+"""Steepest grey step a pixel, as part of the contrast, of a cell that counts as sharp: an edge blurred by less than a
+pixel of CELL_PIXELS."""
+LEAST_CONTRAST = 24.0
+"""Grey levels: below it a cell shows nothing that could be sharp."""
+
+
+def cut_cells(gray: Gray, field: Field, homography: Matrix) -> tuple[CellImage, ...]:
+    """The boxes of one field, leftmost first; `homography` maps page mm to pixels of `gray`."""
+    return tuple(_cut_cell(gray, field.id, index, cell, homography) for index, cell in enumerate(field.cells))
+
+
+def _cut_cell(gray: Gray, field: str, index: int, cell: Rect, homography: Matrix) -> CellImage:
+    window = Rect(
+        cell.x - CELL_MARGIN * cell.w,
+        cell.y - CELL_MARGIN * cell.h,
+        cell.w * (1 + 2 * CELL_MARGIN),
+        cell.h * (1 + 2 * CELL_MARGIN),
+    )
+    picture = sample(gray, homography, window, CELL_PIXELS, CELL_PIXELS)
+    return CellImage(field, index, picture, sharpness(picture))
+
+
+def cut_bubbles(gray: Gray, field: Field, homography: Matrix) -> tuple[BubbleColumn, ...]:
+    """The bubble columns of one field, one a box; empty where the form has none."""
+    if field.bubbles is None:
+        return ()
+    return tuple(
+        BubbleColumn(field.id, index, _cut_column(gray, field.bubbles, column, homography))
+        for index, column in enumerate(field.bubbles.centres)
+    )
+
+
+def _cut_column(gray: Gray, bubbles: Bubbles, column: Sequence[tuple[float, float]], homography: Matrix) -> Gray:
+    side = BUBBLE_WINDOW * bubbles.diameter
+    windows = [Rect(x - side / 2, y - side / 2, side, side) for x, y in column]
+    return np.stack([sample(gray, homography, window, BUBBLE_PIXELS, BUBBLE_PIXELS) for window in windows])
+
+
+def cut_strip(picture: NDArray[np.uint8], field: Field, homography: Matrix) -> FieldStrip:
+    """The colour picture of all boxes of a field with a bit of their surroundings."""
+    first, last = field.cells[0], field.cells[-1]
+    margin = STRIP_MARGIN * min(first.w, first.h)
+    area = Rect(first.x - margin, first.y - margin, last.x + last.w - first.x + 2 * margin, first.h + 2 * margin)
+    height = max(1, round(STRIP_WIDTH * area.h / area.w))
+    return FieldStrip(field.id, sample(picture, homography, area, STRIP_WIDTH, height))
+
+
+def sample(
+    picture: NDArray[np.uint8], homography: Matrix, area: Rect, width: int, height: int
+) -> NDArray[np.uint8]:
+    """`area` (page mm) as a picture of width x height pixels; outside of the source the nearest edge is repeated."""
+    scale = pixels_per_mm(homography, np.array([(area.x + area.w / 2, area.y + area.h / 2)]))
+    fine = int(np.clip(np.ceil(scale * max(area.w / width, area.h / height)), 1, MOST_OVERSAMPLING))
+    step_x, step_y = area.w / (width * fine), area.h / (height * fine)
+    to_page = np.array([[step_x, 0, area.x + step_x / 2], [0, step_y, area.y + step_y / 2], [0, 0, 1.0]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size = (width * fine, height * fine)
+    out = cv2.warpPerspective(picture, homography @ to_page, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    if fine > 1:
+        out = cv2.resize(out, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(out, dtype=np.uint8)
+
+
+def sharpness(cell: Gray) -> float:
+    """0..1: how steep the steepest edges are, in the worse of the two directions, against the cell's contrast.
+
+    The printed borders are edges in both directions, so a blank cell has a sharpness too.
+    """
+    grey = cell.astype(np.float32)
+    dark, light = np.percentile(grey, (1, 95))
+    if light - dark < LEAST_CONTRAST:
+        return 0.0
+    steepest = min(float(np.percentile(np.abs(np.diff(grey, axis=axis)), 99)) for axis in (0, 1))
+    return float(np.clip(steepest / (light - dark) / SHARP_GRADIENT, 0.0, 1.0))

@@ -1,0 +1,48 @@
+"""Frame -> Page: the room's front door."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.capture.cells import cut_bubbles, cut_cells, cut_strip
+from firmware.capture.picture import decode
+from firmware.capture.search import Located, find_page
+from firmware.forms.layout import FormLayout
+from firmware.records import Frame, Page, PageRefusal, RefusedPage
+
+LEAST_SHARPNESS = 0.3
+"""Median sharpness of the cells below which digits can no longer be told apart."""
+
+
+def take_page(frame: Frame, layouts: Sequence[FormLayout]) -> Page | RefusedPage:
+    """The page that the frame shows, with its cells; or why it shows none."""
+    picture = decode(frame)
+    if isinstance(picture, RefusedPage):
+        return picture
+    gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
+    found = find_page(gray, layouts)
+    if not isinstance(found, Located):
+        return RefusedPage(frame, found.reason, {"support": round(found.support, 3)})
+    page = _page(frame, picture, gray, found)
+    sharpness = float(np.median([cell.sharpness for cell in page.cells]))
+    if sharpness < LEAST_SHARPNESS:
+        return RefusedPage(frame, PageRefusal.BLURRED, {"sharpness": round(sharpness, 3)})
+    return page
+
+
+def _page(frame: Frame, picture: NDArray[np.uint8], gray: NDArray[np.uint8], found: Located) -> Page:
+    layout = found.known.page
+    at = [(field, found.placement.groups[field.group]) for field in layout.fields]
+    return Page(
+        form=found.known.form.id,
+        number=layout.number,
+        frame=frame,
+        geometry=found.placement.geometry,
+        cells=tuple(cell for field, homography in at for cell in cut_cells(gray, field, homography)),
+        bubbles=tuple(column for field, homography in at for column in cut_bubbles(gray, field, homography)),
+        strips=tuple(cut_strip(picture, field, homography) for field, homography in at),
+    )

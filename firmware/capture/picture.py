@@ -1,0 +1,172 @@
+"""Bytes -> picture, safely: what the file says about itself is checked before anything is decoded.
+
+Only JPEG, PNG and still WebP are pictures here. A file is walked to its end first (JPEG segments and scans to EOI,
+PNG chunks with their CRCs to IEND, the RIFF size of WebP), so that half a picture is refused instead of being filled
+with grey, and its dimensions are read from its header, so that a bomb is refused before memory is taken for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.records import Frame, PageRefusal, RefusedPage
+
+MAX_BYTES = 40_000_000
+"""Bytes: a 50-megapixel phone photograph has 25 MB."""
+MAX_PIXELS = 60_000_000
+"""Pixels: 180 MB decoded; the largest phone pictures that are not upscaled have 50 million."""
+MAX_SIDE = 20_000
+"""Pixels: no camera is that long; libraries differ above 32767."""
+MIN_SIDE = 600
+"""Pixels of the shorter side: below it a digit box of an A4 form has less than 20 pixels."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
+"""A marker inside entropy-coded data: not a stuffed zero, not a restart."""
+_SOF = {0xC0, 0xC1, 0xC2}
+"""Start of frame of baseline, extended and progressive JPEG: what cameras and scanners write."""
+_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+
+Color = NDArray[np.uint8]
+"""(height, width, 3), BGR."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    width: int
+    height: int
+
+
+class _Unusable(Exception):  # noqa: N818
+    """The file is refused while it is walked."""
+
+    def __init__(self, reason: PageRefusal) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+def frame_from_bytes(data: bytes, name: str, facts: Mapping[str, str | int | float] | None = None) -> Frame:
+    """A frame with its hash; nothing is judged yet."""
+    return Frame(data, hashlib.sha256(data).hexdigest(), name, dict(facts or {}))
+
+
+def decode(frame: Frame, min_side: int = MIN_SIDE) -> Color | RefusedPage:
+    """The picture (height, width, 3), BGR, upright by its EXIF orientation; or why it is none.
+
+    `min_side`: pixels of the shorter side below which the picture is refused; a loose picture of one box is small.
+    """
+    data = frame.data
+    if len(data) > MAX_BYTES:
+        return RefusedPage(frame, PageRefusal.TOO_LARGE, {"bytes": len(data)})
+    try:
+        size = _walk(data)
+    except _Unusable as refusal:
+        return RefusedPage(frame, refusal.reason)
+    details = {"width": size.width, "height": size.height}
+    if size.width * size.height > MAX_PIXELS or max(size.width, size.height) > MAX_SIDE:
+        return RefusedPage(frame, PageRefusal.TOO_LARGE, details)
+    if min(size.width, size.height) < min_side:
+        return RefusedPage(frame, PageRefusal.TOO_SMALL, details)
+    picture = _decoded(data)
+    if picture is None or sorted(picture.shape[:2]) != sorted((size.width, size.height)):
+        return RefusedPage(frame, PageRefusal.NOT_A_PICTURE, details)
+    return picture
+
+
+def _decoded(data: bytes) -> Color | None:
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    return None if picture is None else np.asarray(picture, dtype=np.uint8)
+
+
+def _walk(data: bytes) -> _Size:
+    """Width and height as the header says, after the whole file was found to be there; raises _Unusable."""
+    if data[:3] == b"\xff\xd8\xff":
+        return _walk_jpeg(data)
+    if data[:8] == _PNG:
+        return _walk_png(data)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _walk_webp(data)
+    raise _Unusable(PageRefusal.NOT_A_PICTURE)
+
+
+def _walk_jpeg(data: bytes) -> _Size:
+    size: _Size | None = None
+    at = 2
+    while True:
+        marker, at = _jpeg_marker(data, at)
+        if marker == _EOI:
+            break
+        length = int.from_bytes(data[at : at + 2], "big")
+        if length < 2 or at + length > len(data):
+            raise _Unusable(PageRefusal.TRUNCATED)
+        if marker in _SOF and length >= 8:
+            size = _Size(int.from_bytes(data[at + 5 : at + 7], "big"), int.from_bytes(data[at + 3 : at + 5], "big"))
+        at += length
+        if marker == _SOS:
+            found = _JPEG_MARKER.search(data, at)
+            if not found:
+                raise _Unusable(PageRefusal.TRUNCATED)
+            at = found.start()
+    if size is None:
+        raise _Unusable(PageRefusal.NOT_A_PICTURE)
+    return size
+
+
+def _jpeg_marker(data: bytes, at: int) -> tuple[int, int]:
+    """The marker at `at`, and where its contents begin."""
+    if at + 2 > len(data):
+        raise _Unusable(PageRefusal.TRUNCATED)
+    if data[at] != 0xFF:
+        raise _Unusable(PageRefusal.NOT_A_PICTURE)
+    while at < len(data) and data[at] == 0xFF:
+        at += 1
+    if at >= len(data):
+        raise _Unusable(PageRefusal.TRUNCATED)
+    return data[at], at + 1
+
+
+def _walk_png(data: bytes) -> _Size:
+    size: _Size | None = None
+    at = len(_PNG)
+    while True:
+        length = int.from_bytes(data[at : at + 4], "big")
+        end = at + 12 + length
+        if end > len(data):
+            raise _Unusable(PageRefusal.TRUNCATED)
+        kind = data[at + 4 : at + 8]
+        if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            raise _Unusable(PageRefusal.TRUNCATED)
+        if kind == b"IHDR" and length == 13:
+            size = _Size(int.from_bytes(data[at + 8 : at + 12], "big"), int.from_bytes(data[at + 12 : at + 16], "big"))
+        if size is None or kind == b"acTL":
+            raise _Unusable(PageRefusal.NOT_A_PICTURE)
+        if kind == b"IEND":
+            return size
+        at = end
+
+
+def _walk_webp(data: bytes) -> _Size:
+    if len(data) < 30 or 8 + int.from_bytes(data[4:8], "little") > len(data):
+        raise _Unusable(PageRefusal.TRUNCATED)
+    kind, body = data[12:16], data[20:]
+    if kind == b"VP8X":
+        if body[0] & 0x02:  # animated
+            raise _Unusable(PageRefusal.NOT_A_PICTURE)
+        return _Size(1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little"))
+    if kind == b"VP8L" and body[0] == 0x2F:
+        bits = int.from_bytes(body[1:5], "little")
+        return _Size(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
+    if kind == b"VP8 " and body[3:6] == b"\x9d\x01\x2a":
+        return _Size(int.from_bytes(body[6:8], "little") & 0x3FFF, int.from_bytes(body[8:10], "little") & 0x3FFF)
+    raise _Unusable(PageRefusal.NOT_A_PICTURE)

@@ -1,0 +1,149 @@
+"""Finds the page in a picture: by its printed lines where they suffice, else by its identity and marks.
+
+What a person can lay under the camera is answered from a closed set: one page, proven; or no form, another form, two
+forms, a form whose place is not proven. A page whose identity cannot be read counts only when its printed lines prove
+it and no other page's lines fit as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from firmware.capture.recognition import Known, Sighting, identity_at, known_pages, name, sightings
+from firmware.capture.registration import Doubtful, Lines, Placement, from_identity, register
+from firmware.capture.rulings import project
+from firmware.capture.structure import guess_pages
+from firmware.forms.layout import FormLayout
+from firmware.records import Gray, Matrix, PageRefusal
+
+GUESSES_TRIED = 3
+"""Placements by lines alone that are put to the proof."""
+ROOM_FOR_ANOTHER = 0.55
+"""When the page covers less than this part of the picture, another one is looked for beside it."""
+FORM_LIKE_SUPPORT = 0.45
+"""From this share of a page's lines on, an unproven placement is a form that cannot be read, not "no form"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A page that is looked for."""
+
+    known: Known
+    lines: Lines
+
+    @property
+    def identity(self) -> str:
+        """Kind and value."""
+        return name(self.known.page.identity.kind, self.known.page.identity.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """The page, proven."""
+
+    known: Known
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """No page is proven."""
+
+    reason: PageRefusal
+    support: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Layouts:
+    """Layouts as a key for the cache: what they are is told by their digests."""
+
+    digests: tuple[str, ...]
+    layouts: tuple[FormLayout, ...] = field(compare=False, hash=False)
+
+
+def targets_of(layouts: Sequence[FormLayout]) -> tuple[Target, ...]:
+    """All pages of the layouts, with their lines cut (cached)."""
+    return _targets(_Layouts(tuple(layout.sha256 for layout in layouts), tuple(layouts)))
+
+
+@lru_cache(maxsize=8)
+def _targets(key: _Layouts) -> tuple[Target, ...]:
+    return tuple(Target(known, Lines.of(known.page)) for known in known_pages(key.layouts))
+
+
+def find_page(gray: Gray, layouts: Sequence[FormLayout]) -> Located | Lost:
+    """The one page in the picture, or why there is none."""
+    targets = targets_of(layouts)
+    found = _by_lines(gray, targets)
+    if not isinstance(found, Located):
+        found = _by_identity(gray, targets, found)
+    if isinstance(found, Located) and _another(gray, targets, found):
+        return Lost(PageRefusal.TWO_FORMS)
+    return found
+
+
+def _by_lines(gray: Gray, targets: Sequence[Target]) -> Located | Lost:
+    """The page that the printed lines lead to, when its identity confirms it or no other page can be meant."""
+    guesses = guess_pages(gray, [(target.known.page, target.known.form.height) for target in targets])
+    best = 0.0
+    for guess in guesses[:GUESSES_TRIED]:
+        target = targets[guess.page]
+        placement = register(gray, target.lines, guess.homography)
+        if isinstance(placement, Doubtful):
+            best = max(best, placement.support)
+            continue
+        seen = identity_at(gray, placement.geometry.homography, target.known.page.identity)
+        if seen == target.identity or (seen is None and _only_one(gray, targets, target, placement)):
+            return Located(target.known, placement)
+    return Lost(PageRefusal.NOT_REGISTERED if best >= FORM_LIKE_SUPPORT else PageRefusal.NO_FORM, best)
+
+
+def _only_one(gray: Gray, targets: Sequence[Target], chosen: Target, placement: Placement) -> bool:
+    """True when no other page's lines fit the sheet that was found."""
+    form = chosen.known.form
+    for other in targets:
+        if other is chosen:
+            continue
+        stretch = np.diag([form.width / other.known.form.width, form.height / other.known.form.height, 1.0])
+        if isinstance(register(gray, other.lines, placement.geometry.homography @ stretch), Placement):
+            return False
+    return True
+
+
+def _by_identity(gray: Gray, targets: Sequence[Target], lines_say: Lost) -> Located | Lost:
+    seen = sightings(gray, [target.known for target in targets])
+    known = [sighting for sighting in seen if sighting.known]
+    if len(known) > 1:
+        return Lost(PageRefusal.TWO_FORMS)
+    if not known:
+        return Lost(PageRefusal.OTHER_FORM) if seen else lines_say
+    target = next(target for target in targets if target.identity == known[0].identity)
+    guess = from_identity(gray, target.lines, known[0].corners)
+    placement = register(gray, target.lines, guess) if guess is not None else Doubtful(0.0, 0.0, 0.0)
+    if isinstance(placement, Doubtful):
+        return Lost(PageRefusal.NOT_REGISTERED, placement.support)
+    return Located(target.known, placement)
+
+
+def _another(gray: Gray, targets: Sequence[Target], found: Located) -> bool:
+    """True when a second form lies beside the one that was found."""
+    outline = _outline(found)
+    if cv2.contourArea(outline) >= ROOM_FOR_ANOTHER * gray.size:
+        return False
+    rest = gray.copy()
+    cv2.fillConvexPoly(rest, np.round(outline).astype(np.int32), 255)
+    elsewhere: Sequence[Sighting] = sightings(rest, [target.known for target in targets])
+    return any(sighting.known for sighting in elsewhere) or isinstance(_by_lines(rest, targets), Located)
+
+
+def _outline(found: Located) -> cv2.typing.MatLike:
+    """The sheet's corners in the picture."""
+    form = found.known.form
+    sheet = np.array([(0.0, 0.0), (form.width, 0.0), (form.width, form.height), (0.0, form.height)])
+    homography: Matrix = found.placement.geometry.homography
+    return project(homography, sheet).astype(np.float32)
