@@ -49,6 +49,9 @@ MODELS = Path(__file__).parent.parent / "models"
 MAX_PICTURES = 64
 """Pictures of one TPS. The longest form (DPR) has 20 pages; three of each is a session gone wrong."""
 
+MIN_BOX_SIDE = 10
+"""Pixels of the shorter side of a loose picture of one box; a digit of fewer has no shape."""
+
 UNCLEAR = LABELS[-1]
 
 Outcome = Page | RefusedPage
@@ -338,7 +341,7 @@ def _read_digit(file: Path, model: CellReader) -> CellReading | RefusedPage:
     frame = open_frame(file)
     if isinstance(frame, RefusedPage):
         return frame
-    pixels = picture.decode(frame)
+    pixels = picture.decode(frame, MIN_BOX_SIDE)
     return pixels if isinstance(pixels, RefusedPage) else model.read([frame_box(pixels)])[0]
 
 
