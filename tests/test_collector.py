@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from collector.app import create_app
+from collector.main import main
 from collector.store import RecordStore
 from firmware.records import SealedRecord
 from firmware.signing.encoding import MAX_BYTES
@@ -183,3 +191,42 @@ def test_database_that_fails_is_not_the_records_fault(
         raw.exec_driver_sql("DROP TABLE forks")
         raw.exec_driver_sql("ALTER TABLE records RENAME TO elsewhere")
     assert refusal(put(client, world.seal(2))) == (503, "collector-unavailable")
+
+
+def serve(data: Path, trust: Path, port: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "collector.main", "--data", str(data), "--port", str(port), "--trust", str(trust)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == f"http://127.0.0.1:{port}"
+    return process
+
+
+def deliver(port: int, sealed: SealedRecord) -> bytes:
+    """The answer's body, once the server listens."""
+    while True:
+        with suppress(httpx.ConnectError):
+            address = f"http://127.0.0.1:{port}/v1/records/{sealed.sha256.hex()}"
+            return httpx.put(address, content=sealed.cose).raise_for_status().content
+        time.sleep(0.05)
+
+
+def test_power_fails_right_after_an_acknowledgement(world: World, tmp_path: Path) -> None:
+    data, sealed = tmp_path / "collector", world.seal(1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    process = serve(data, world.trust_folder, port)
+    given = deliver(port, sealed)
+    process.kill()
+    process.wait()
+    process = serve(data, world.trust_folder, port)
+    assert deliver(port, sealed) == given
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 0
+    verify_acknowledgement(given, world.trust, sealed.sha256)
+
+
+def test_collector_without_a_trust_folder_does_not_start(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["--data", str(tmp_path / "data"), "--port", "1"])
+    assert result.exit_code == 1
+    assert "trust-unreadable" in str(result.exception) + result.output

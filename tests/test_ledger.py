@@ -7,6 +7,9 @@ import multiprocessing
 import random
 import resource
 import sqlite3
+import subprocess
+import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
@@ -165,6 +168,36 @@ def test_disk_full_while_a_record_is_written(tmp_path: Path) -> None:
         ledger.check()
 
 
+FILL_THE_CARD = """
+import pathlib, subprocess, sys
+from firmware.errors import LedgerRefused
+from tests.test_ledger import Ledger, store
+
+folder = pathlib.Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], check=True)
+filler = folder / "filler"
+filler.write_bytes(bytes(400_000))
+with Ledger.open(folder / "ledger") as ledger:
+    last = bytes(32)
+    try:
+        for number in range(1, 1_000):
+            last = store(ledger, number, last).sha256
+    except LedgerRefused as refusal:
+        assert refusal.code == "ledger-full", refusal
+    filler.unlink()
+    store(ledger, number, last)
+    ledger.check()
+    assert len(ledger.records()) == number > 5, number
+"""
+
+
+@pytest.mark.system
+def test_memory_card_fills_up_and_is_freed_again(tmp_path: Path) -> None:
+    """On a real file system of one megabyte, in a mount namespace of its own."""
+    command = ["unshare", "--map-root-user", "--mount", sys.executable, "-c", FILL_THE_CARD, str(tmp_path)]
+    subprocess.run(command, check=True)
+
+
 def test_picture_damaged_on_the_card_is_noticed_and_mended(ledger: Ledger, tmp_path: Path) -> None:
     name = ledger.keep_picture(picture(1))
     (tmp_path / "ledger" / "pictures" / name[:2] / name).write_bytes(b"rot")
@@ -246,6 +279,19 @@ def test_print_job_cannot_be_confirmed_before_it_was_sent(ledger: Ledger) -> Non
 
 def test_print_job_of_a_record_that_is_not_on_disk(ledger: Ledger) -> None:
     assert refusal(ledger.ask_print, bytes(32), 1, 1) == "ledger-unknown-record"
+
+
+def test_threads_that_write_at_once_keep_the_chain(ledger: Ledger) -> None:
+    def write(number: int) -> None:
+        for _ in range(10):
+            ledger.append_event({"thread": number})
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ledger.events()) == 40
 
 
 def test_event_that_was_rewritten_is_noticed(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import multiprocessing
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -25,7 +26,7 @@ from waitress.server import create_server
 
 from collector.app import create_app
 from collector.store import RecordStore
-from firmware.errors import VerificationRefused
+from firmware.errors import LedgerRefused, VerificationRefused
 from firmware.ledger.outbox import Outbox
 from firmware.ledger.store import Ledger
 from firmware.messages import sentence
@@ -97,8 +98,9 @@ def collector(kiosk: Kiosk) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{server.effective_port}"
         finally:
-            server.close()
+            server.trigger.pull_trigger(server.close)  # in its own thread, which then ends
             thread.join()
+            server.task_dispatcher.shutdown()
 
 
 Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
@@ -214,6 +216,16 @@ def test_refused_record_does_not_hold_up_the_others(kiosk: Kiosk) -> None:
         kiosk.round(url)
     assert kiosk.delivery(first).state is DeliveryState.REFUSED
     assert kiosk.delivery(second).state is DeliveryState.ACKNOWLEDGED
+
+
+def test_record_damaged_on_the_card_does_not_hold_up_the_others(kiosk: Kiosk) -> None:
+    damaged, whole = kiosk.store(1), kiosk.store(2)
+    with closing(sqlite3.connect(kiosk.folder / "ledger" / "ledger.sqlite")) as raw:
+        raw.executescript("DROP TRIGGER records_keep; UPDATE records SET cose = x'00' WHERE sequence = 1;")
+    with collector(kiosk) as url, pytest.raises(LedgerRefused, match="ledger-hash"):
+        kiosk.round(url)
+    assert kiosk.delivery(damaged).attempts == 0
+    assert kiosk.delivery(whole).state is DeliveryState.ACKNOWLEDGED
 
 
 def test_no_network_ends_the_round_and_all_wait(kiosk: Kiosk) -> None:

@@ -87,7 +87,8 @@ class Ledger:
         return self.record(sealed.sha256)
 
     def record(self, sha256: bytes) -> StoredRecord:
-        """The record of that hash, as it is on disk. Raises LedgerRefused (ledger-unknown-record)."""
+        """The record of that hash, as it is on disk. Raises LedgerRefused: ledger-unknown-record, or ledger-hash when
+        it was damaged there."""
         rows = self._database.rows(f"{_RECORDS} WHERE sha256 = ?", (sha256,))
         if not rows:
             raise LedgerRefused("ledger-unknown-record", record=sha256.hex())
@@ -168,9 +169,7 @@ class Ledger:
         """Reads everything: the file, the chains, every picture. Raises LedgerRefused at the first thing that fails."""
         self._database.check()
         self._events.all()
-        for stored in self.records():
-            if hashlib.sha256(stored.sealed.cose).digest() != stored.sealed.sha256:
-                raise LedgerRefused("ledger-hash", record=stored.sealed.sha256.hex())
+        self.records()
         for (name,) in self._database.rows("SELECT sha256 FROM pictures"):
             self._pictures.get(name.hex())
 
@@ -218,6 +217,8 @@ class Ledger:
 
 
 def _stored(sequence: int, sha256: bytes, cose: bytes, receipt: bytes, stored_at: str) -> StoredRecord:
+    if hashlib.sha256(cose).digest() != sha256:
+        raise LedgerRefused("ledger-hash", record=sha256.hex())
     sealed = SealedRecord(cose, receipt, sha256, sequence, _payload(cose))
     return StoredRecord(sealed, datetime.fromisoformat(stored_at))
 

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
+from firmware.errors import LedgerRefused
 from firmware.ledger.outbox import Outbox
 from firmware.records import Delivery, DeliveryState, StoredRecord
 from firmware.uplink.outcome import Attempt, Outcome, judge
@@ -76,11 +77,17 @@ class Forwarder:
 
     def round(self) -> None:
         """Takes in new records and offers each that is due once; ends early when the collector is out of reach.
-        Raises LedgerRefused when a disk does not do its part."""
+        Raises LedgerRefused when a disk does not do its part, but only after the other records had their turn."""
         self._outbox.adopt(self._ledger.record_hashes(), self._collector)
+        fault: LedgerRefused | None = None
         for delivery in self._outbox.due(self._collector, self._clock(), max(LONGEST_WAIT_SECONDS.values())):
-            if self._offer(delivery) in _OUT_OF_REACH:
-                return
+            try:
+                if self._offer(delivery) in _OUT_OF_REACH:
+                    break
+            except LedgerRefused as refusal:
+                fault = refusal
+        if fault:
+            raise fault
 
     def _offer(self, delivery: Delivery) -> Outcome:
         record = delivery.record
