@@ -35,7 +35,6 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 class CameraDriver(StrEnum):
     """Every camera a kiosk can have."""
 
-    PICAMERA2 = "picamera2"
     V4L2 = "v4l2"
 
 
@@ -195,8 +194,13 @@ class KioskConfig:
 
     @property
     def ledger_folder(self) -> Path:
-        """Records, pictures, drafts and the outbox."""
+        """Records, pictures, drafts, events: written by the station alone."""
         return self.state / "ledger"
+
+    @property
+    def outbox_folder(self) -> Path:
+        """How far each record has come: written by the uplink alone."""
+        return self.state / "outbox"
 
     @property
     def key_folder(self) -> Path:

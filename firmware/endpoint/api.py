@@ -7,33 +7,45 @@ GET /v1/records/{sha256}   the record itself, application/cose
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Blueprint, Response, abort, current_app
 
 from firmware.endpoint.screens import current_view
-from firmware.records import StoredRecord
+from firmware.errors import LedgerRefused
+from firmware.ledger.store import Ledger
 
 routes = Blueprint("api", __name__, url_prefix="/v1")
 
 MEDIA_TYPE = 'application/cose; cose-type="cose-sign1"'
 
 
-def _records() -> tuple[StoredRecord, ...]:
-    records: tuple[StoredRecord, ...] = current_app.extensions["records"].records()
-    return records
+@contextmanager
+def _ledger() -> Iterator[Ledger]:
+    """The ledger, for reading only; 503 while there is none yet."""
+    try:
+        ledger = Ledger.open(current_app.extensions["ledger"], readonly=True)
+    except LedgerRefused:
+        abort(503)
+    with ledger:
+        yield ledger
 
 
 @routes.get("/status")
 def status() -> Any:
     """Where the session stands, and how far each record has come."""
     view = current_view()
+    with _ledger() as ledger:
+        count = len(ledger.record_hashes())
     return {
         "state": view.state,
         "mode": view.mode,
         "tps": view.tps,
         "contest": view.contest,
-        "records": len(_records()),
+        "records": count,
         "deliveries": [
             {"collector": entry.collector, "state": entry.state, "attempts": entry.attempts}
             for entry in view.deliveries
@@ -44,14 +56,16 @@ def status() -> Any:
 @routes.get("/records")
 def records() -> Any:
     """All sealed records, oldest first."""
+    with _ledger() as ledger:
+        stored = ledger.records()
     return {
         "records": [
             {
-                "sequence": stored.sealed.sequence,
-                "sha256": stored.sealed.sha256.hex(),
-                "stored_at": stored.stored_at.isoformat(),
+                "sequence": entry.sealed.sequence,
+                "sha256": entry.sealed.sha256.hex(),
+                "stored_at": entry.stored_at.isoformat(),
             }
-            for stored in _records()
+            for entry in stored
         ]
     }
 
@@ -59,7 +73,11 @@ def records() -> Any:
 @routes.get("/records/<sha256>")
 def record(sha256: str) -> Response:
     """One record, byte for byte as it was signed."""
-    found = [stored for stored in _records() if stored.sealed.sha256.hex() == sha256]
-    if not found:
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         abort(404)
-    return Response(found[0].sealed.cose, content_type=MEDIA_TYPE)
+    with _ledger() as ledger:
+        try:
+            cose = ledger.record(bytes.fromhex(sha256)).sealed.cose
+        except LedgerRefused:
+            abort(404)
+    return Response(cose, content_type=MEDIA_TYPE)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, render_template
 
 from firmware.endpoint import api, guard, presses, screens, words
 from firmware.endpoint.station_client import StationAway, StationClient
-from firmware.ledger.store import Ledger
 
 
-def create_app(station: StationClient, records: Ledger, port: int) -> Flask:
-    """The screen of `station` and the API of `records`, to be served on loopback at `port`."""
+def create_app(station: StationClient, ledger: Path, port: int) -> Flask:
+    """The screen of `station` and the API of the ledger in that folder, to be served on loopback at `port`."""
     app = Flask(__name__)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     guard.install(app, port)
     app.extensions["station"] = station
-    app.extensions["records"] = records
+    app.extensions["ledger"] = ledger
     app.register_blueprint(screens.routes)
     app.register_blueprint(presses.routes)
     app.register_blueprint(api.routes)

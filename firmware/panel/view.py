@@ -1,6 +1,7 @@
 """What the station tells its screen: one immutable picture of the session, as JSON over the station's socket.
 
-Labels and sentences are not in here: the screen asks messages/ for them in its own language, by the keys given.
+Notices are keys of messages/, which the screen fills in in its own language; labels and the sentences of failed rules
+come in every language.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class Answer(StrEnum):
     """Not a thing to do in this state."""
     UNSETTLED = "unsettled"
     """Numbers are open; nothing is sealed."""
+    REFUSED = "refused"
+    """Not a number of this form, or not a role that seals."""
 
 
 class _View(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,9 +94,8 @@ class CheckView(_View, frozen=True):
     rule: str
     fields: tuple[str, ...]
     warning: bool
-    left: int | None
-    right: int | None
-    message: str
+    sentence: dict[str, str]
+    """By language: what does not fit, with its numbers."""
 
 
 class PrintView(_View, frozen=True):

@@ -1,0 +1,136 @@
+"""Puts a station together from its configuration. Camera and printer come from outside: simulators fit in there too."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from firmware.capture import picture
+from firmware.capture.camera import Camera
+from firmware.capture.page import take_page
+from firmware.config import Contest, KioskConfig
+from firmware.digit_model.classifier import DigitModel
+from firmware.errors import LayoutRefused, LedgerRefused
+from firmware.forms.layout import FormLayout
+from firmware.forms.loader import shipped_layouts
+from firmware.ledger.outbox import Outbox
+from firmware.ledger.store import Ledger
+from firmware.panel.pictures import upright
+from firmware.parts import Parts, Place, Sealer
+from firmware.reading import read_pages
+from firmware.receipt.layout import compose
+from firmware.receipt.printer import Printer
+from firmware.receipt.strip import ReceiptLayout
+from firmware.receipts import Receipts
+from firmware.records import (
+    Confirmation,
+    Delivery,
+    DeliveryState,
+    Page,
+    RefusedPage,
+    StoredRecord,
+)
+from firmware.signing.cose import parse
+from firmware.signing.draft import RecordContext, draft_record
+from firmware.signing.trust import TrustRoots
+from firmware.station import Station
+
+
+def software() -> str:
+    """Name and version of this program, as records name it."""
+    return f"c1kiosk {version('c1kiosk')}"
+
+
+def run_aside(work: Callable[[], None]) -> None:
+    """Work in a thread of its own; the station itself sees to it that there is one at a time."""
+    threading.Thread(target=work, name="station-work").start()
+
+
+def build_station(
+    config: KioskConfig,
+    ledger: Ledger,
+    signer: Sealer,
+    camera: Camera,
+    printer: Printer,
+    start: Callable[[Callable[[], None]], None] = run_aside,
+) -> Station:
+    """The station of the first contest, going on where the last one stopped. Raises Refused when a part is missing."""
+    contest = config.definition.election.contests[0]
+    layout = form_of(contest)
+    limits = config.definition.limits(contest.id, config.tps.code, layout.limits)
+    model = DigitModel.load(config.models)
+    place = Place(config.mode, config.tps.code, config.tps.place, layout, limits)
+    parts = Parts(
+        camera=camera,
+        recognise=lambda frame: take_page(frame, tuple(shipped_layouts().values())),
+        read=lambda pages: read_pages(pages, layout, model, limits),
+        upright=lambda page: _upright(page, layout),
+        draft=_drafter(config, layout, model),
+        signer=signer,
+        ledger=ledger,
+        receipts=_receipts(config, layout, ledger, printer),
+        deliveries=deliveries_of(config),
+        start=start,
+    )
+    return Station.open(place, parts)
+
+
+def form_of(contest: Contest) -> FormLayout:
+    """The contest's form. Raises LayoutRefused when this program does not know it, or knows it as another contest's."""
+    layout = shipped_layouts().get(contest.form)
+    if layout is None or layout.contest != contest.id:
+        raise LayoutRefused("form-unknown", form=contest.form, contest=contest.id)
+    return layout
+
+
+def _upright(page: Page, layout: FormLayout) -> bytes:
+    decoded = picture.decode(page.frame)
+    if isinstance(decoded, RefusedPage):
+        raise LayoutRefused("session-picture", reason=str(decoded.reason))
+    return upright(decoded, page, layout)
+
+
+def _drafter(config: KioskConfig, layout: FormLayout, model: DigitModel) -> Callable[[Confirmation], dict[str, Any]]:
+    context = RecordContext(
+        mode=config.mode,
+        election=bytes.fromhex(config.definition.sha256),
+        layout=layout,
+        software=software(),
+        model=bytes.fromhex(model.sha256),
+    )
+    return lambda confirmation: draft_record(confirmation, context)
+
+
+def _receipts(config: KioskConfig, layout: FormLayout, ledger: Ledger, printer: Printer) -> Receipts:
+    trust = TrustRoots.load(config.trust)
+    width = config.file.printer.width_dots
+
+    def draw(stored: StoredRecord, copy: int, copies: int, reprint: bool) -> ReceiptLayout:
+        device = trust.device(parse(stored.sealed.cose).kid).claims
+        return compose(stored, layout, config.tps.place, copy, copies, reprint, width, device=device)
+
+    return Receipts(ledger, printer, draw, config.file.printer.copies)
+
+
+def deliveries_of(config: KioskConfig) -> Callable[[bytes], Sequence[Delivery]]:
+    """Asks the uplink's outbox how far a record has come; what it does not know yet is waiting."""
+    collectors = [collector.id for collector in config.definition.election.collectors]
+
+    def deliveries(record: bytes) -> Sequence[Delivery]:
+        known = _outbox_rows(config.outbox_folder, record)
+        waiting = {name: Delivery(record, name, DeliveryState.WAITING, 0, None, None) for name in collectors}
+        return tuple({**waiting, **known}.values())
+
+    return deliveries
+
+
+def _outbox_rows(folder: Path, record: bytes) -> Mapping[str, Delivery]:
+    """What the outbox says; nothing while there is no outbox, which the uplink makes when it starts."""
+    try:
+        with Outbox.open(folder, readonly=True) as outbox:
+            return {delivery.collector: delivery for delivery in outbox.deliveries(record)}
+    except LedgerRefused:
+        return {}

@@ -1,0 +1,46 @@
+"""The audit journal: what happened on this kiosk, in a closed set of events.
+
+Each event goes into the ledger's append-only, chained log (durable on return) and to the process's log. Fields are
+JSON: ids, hashes, counts and codes; never a PIN, a name of a person, or a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+import structlog
+
+
+class Event(StrEnum):
+    """Everything that is written down."""
+
+    STARTED = "station.started"
+    STATE = "station.state"
+    CAPTURED = "picture.kept"
+    """A picture is on disk; whether it is a page is not known yet."""
+    CAMERA_FAULT = "camera.fault"
+    PAGE_REFUSED = "page.refused"
+    PAGE_TAKEN = "page.taken"
+    PAGE_REPLACED = "page.replaced"
+    PAGES_READ = "pages.read"
+    SETTLED = "review.settled"
+    UNDONE = "review.undone"
+    SEALED = "record.stored"
+    PRINTED = "receipt.printed"
+    PRINT_FAILED = "receipt.failed"
+    FAULT = "station.fault"
+
+
+class Journal:
+    """Writes events; `append` is the ledger's append_event."""
+
+    def __init__(self, append: Callable[[Mapping[str, Any]], object]) -> None:
+        self._append = append
+        self._log = structlog.get_logger("journal")
+
+    def write(self, event: Event, **fields: str | int) -> None:
+        """One event. Raises LedgerRefused when it cannot be kept: what is not written down must not go on."""
+        self._append({"event": str(event), **fields})
+        self._log.info(str(event), **fields)

@@ -1,0 +1,70 @@
+"""The session as the screen sees it: SessionView from the station's own values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from firmware.forms.layout import FormLayout
+from firmware.messages import LANGUAGES
+from firmware.panel.view import CheckView, DeliveryView, FieldView, PageView, PrintView, RecordView
+from firmware.receipts import Receipts
+from firmware.records import Check, Delivery, Page, Status, StoredRecord
+from firmware.tally.review import Review
+from firmware.tally.wording import describe
+
+
+def page_views(layout: FormLayout, pages: Mapping[int, Page]) -> tuple[PageView, ...]:
+    """The slots in order."""
+    numbers = [page.number for page in layout.pages]
+    return tuple(PageView(number, pages[number].frame.sha256 if number in pages else None) for number in numbers)
+
+
+def field_views(layout: FormLayout, review: Review) -> tuple[FieldView, ...]:
+    """Every number in form order, with both readings."""
+    settled = review.settled
+    views = []
+    for name, field in layout.fields.items():
+        machine, person = review.machine(name), settled.get(name)
+        views.append(
+            FieldView(
+                id=name,
+                page=field.page,
+                label=dict(field.label),
+                boxes=len(field.cells),
+                text=machine.text,
+                machine=machine.value,
+                confidence=machine.confidence,
+                asked=machine.status is Status.REVIEW,
+                doubts=machine.doubts,
+                settled=person.settled if person else None,
+                value=person.value if person else machine.value,
+            )
+        )
+    return tuple(views)
+
+
+def failed_views(layout: FormLayout, review: Review, limits: Mapping[str, int]) -> tuple[CheckView, ...]:
+    """The rules that fail on what stands now, each as a sentence."""
+    values = review.values
+    failed = [check for check in review.checks(layout, limits) if check.ok is False]
+    return tuple(_check_view(check, layout, values) for check in failed)
+
+
+def _check_view(check: Check, layout: FormLayout, values: Mapping[str, int | None]) -> CheckView:
+    sentences = {language: describe(check, layout, values, language) for language in LANGUAGES}
+    return CheckView(check.rule, check.fields, check.warning, sentences)
+
+
+def delivery_views(deliveries: Iterable[Delivery]) -> tuple[DeliveryView, ...]:
+    """How far the record has come."""
+    return tuple(DeliveryView(entry.collector, entry.state, entry.attempts, entry.problem) for entry in deliveries)
+
+
+def record_view(stored: StoredRecord) -> RecordView:
+    """The name of the record."""
+    return RecordView(stored.sealed.sha256.hex(), stored.sealed.sequence)
+
+
+def print_view(receipts: Receipts, stored: StoredRecord, problem: str | None) -> PrintView:
+    """How many strips are certainly on paper, and what the printer needs."""
+    return PrintView(receipts.copies, receipts.printed(stored.sealed.sha256), problem)
