@@ -105,9 +105,10 @@ def test_a_development_key_is_asked_for_a_real_result(signer: Signer, mode: str)
         {"fields": []},
         {"model": b""},
         {"confirmed_by": "saksi"},
-        {"software": ""},
+        {"software": "kios\n"},
         {"supersedes": b""},
         {"reason": "x" * 281},
+        {"reason": "baris\nbaru"},
         {"fields": [parts.draft()["fields"][0] | {"value": 1.0}]},
         {"fields": [parts.draft()["fields"][0] | {"id": "Suara"}]},
     ],
@@ -115,6 +116,11 @@ def test_a_development_key_is_asked_for_a_real_result(signer: Signer, mode: str)
 def test_a_draft_is_out_of_shape(signer: Signer, tmp_path: Path, changes: dict[str, Any]) -> None:
     refused("schema", lambda: signer.seal(parts.draft(**changes)))
     assert not list((tmp_path / "chain").iterdir())
+
+
+def test_a_reason_that_is_longer_in_bytes(signer: Signer) -> None:
+    first = signer.seal(parts.draft())
+    refused("schema-reason", lambda: signer.seal(parts.draft(supersedes=first.sha256, reason="é" * 141)))
 
 
 def test_a_form_without_results(signer: Signer) -> None:

@@ -21,6 +21,8 @@ MAX_PAGES = 64
 """Pages of one form: a DPR form has one per party (18 in 2024) and a few more."""
 MAX_FIELDS = 2_000
 """Fields of one form: 18 parties with a dozen numbers each and the data page, with room."""
+MAX_REASON_BYTES = 280
+"""Why a record was corrected: two sentences, printed on the receipt."""
 MAX_FACTS = 32
 """Capture facts of one picture."""
 NO_RECORD = bytes(32)
@@ -36,7 +38,7 @@ Sum = Annotated[int, Meta(ge=0, le=9_999_999_999)] | None
 Millionths = Annotated[int, Meta(ge=0, le=1_000_000)]
 UnixTime = Annotated[int, Meta(ge=0, le=9_999_999_999)]
 FactName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}\Z")]
-FactText = Annotated[str, Meta(max_length=80)]
+Printable = Annotated[str, Meta(pattern=r"^[ -~]{0,80}\Z")]
 ModeName = Literal["real", "training", "development"]
 ClockName = Literal["synchronised", "free-running"]
 
@@ -50,8 +52,8 @@ class PageEntry(Strict, frozen=True):
 
     page: PageNumber
     sha256: Hash
-    facts: Annotated[dict[FactName, FactText | int], Meta(max_length=MAX_FACTS)]
-    marks: Annotated[list[Annotated[str, Meta(min_length=1, max_length=8)]], Meta(max_length=8)]
+    facts: Annotated[dict[FactName, Printable | int], Meta(max_length=MAX_FACTS)]
+    marks: Annotated[list[Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]], Meta(max_length=8)]
     residual_um: Annotated[int, Meta(ge=0, le=100_000)]
     support_ppm: Millionths
 
@@ -60,7 +62,7 @@ class MachineReading(Strict, frozen=True):
     """What the machine made of a field."""
 
     value: Value
-    text: Annotated[str, Meta(max_length=32)]
+    text: Annotated[str, Meta(pattern=r"^[0-9X? -]{0,32}\Z")]
     confidence_ppm: Millionths
 
 
@@ -97,10 +99,10 @@ class DraftEntry(Strict, frozen=True):
     fields: Annotated[list[FieldEntry], Meta(min_length=1, max_length=MAX_FIELDS)]
     failed: Annotated[list[FailedRule], Meta(max_length=500)]
     confirmed_by: Literal["ketua", "anggota"]
-    software: Annotated[str, Meta(min_length=1, max_length=64)]
+    software: Printable
     model: Hash
     supersedes: Hash | None
-    reason: Annotated[str, Meta(max_length=280)]
+    reason: Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{0,280}\Z")]
 
 
 class LogEntry(Strict, frozen=True):
@@ -177,6 +179,7 @@ def _check_invariants(draft: DraftEntry) -> None:
     for failed in draft.failed:
         _require(set(failed.fields) <= ids, "schema-rule-fields", rule=failed.rule)
     _require((draft.supersedes is None) == (draft.reason == ""), "schema-reason")
+    _require(len(draft.reason.encode()) <= MAX_REASON_BYTES, "schema-reason")
 
 
 def _settled_truly(field: FieldEntry) -> bool:
