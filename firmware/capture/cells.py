@@ -103,8 +103,14 @@ def sharpness(cell: Gray) -> float:
     The printed borders are edges in both directions, so a blank cell has a sharpness too.
     """
     grey = cell.astype(np.float32)
-    dark, light = np.percentile(grey, (1, 95))
+    dark, light = _quantile(grey, 0.01), _quantile(grey, 0.95)
     if light - dark < LEAST_CONTRAST:
         return 0.0
-    steepest = min(float(np.percentile(np.abs(np.diff(grey, axis=axis)), 99)) for axis in (0, 1))
+    steepest = min(_quantile(np.abs(np.diff(grey, axis=axis)), 0.99) for axis in (0, 1))
     return float(np.clip(steepest / (light - dark) / SHARP_GRADIENT, 0.0, 1.0))
+
+
+def _quantile(values: NDArray[np.float32], part: float) -> float:
+    """The value below which `part` of the values lie, without interpolation: several times quicker."""
+    at = int(part * (values.size - 1))
+    return float(np.partition(values, at, axis=None)[at])

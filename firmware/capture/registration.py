@@ -16,12 +16,12 @@ import numpy as np
 from firmware.capture.fit import FREE, LEAST_SPREAD, Anchors, Stiffness, corrected, posed
 from firmware.capture.marks import find_mark, square_centres, visible_marks
 from firmware.capture.recognition import box_corners
-from firmware.capture.rulings import Floats, LinePieces, box_lines, cell_side, cut, printed_lines, probe
+from firmware.capture.rulings import Floats, LinePieces, cell_side, cut, printed_lines, probe
 from firmware.forms.layout import IdentityKind, PageLayout, Rect
 from firmware.records import Geometry, Gray, Matrix
 
-SEARCH_CELLS = (0.36, 0.36, 0.18, 0.1)
-"""How far from its predicted place a line is looked for, in cell sides, step by step."""
+SEARCH_CELLS = ((0.36, 3), (0.36, 3), (0.18, 2), (0.1, 1))
+"""How far from its predicted place a line is looked for, in cell sides, and every how manieth piece, step by step."""
 FOUND_CELLS = 0.06
 """A line this far (cell sides) from its predicted place counts as found there: 0.5 mm on A4, 1.1 mm on the plano."""
 LEAST_SUPPORT = 0.55
@@ -32,6 +32,7 @@ MOST_RESIDUAL_CELLS = 0.025
 """Most median distance of lines from their predicted place. Real scans: 0.007; a row off by one: 0.03 and more."""
 LOCAL = Stiffness(0.04, 0.03, 0.0, 1.0)
 """How far a group of cells may leave the page's homography, in units of the group's half size."""
+LOCAL_SEARCH_CELLS = 0.1
 LOCAL_ROUNDS = 2
 GROW_STEPS = (0.15, 0.25, 0.4, 0.65, 1.0)
 """How far from what is known lines are used, as part of the page's height, when growing from an identity."""
@@ -64,8 +65,6 @@ class Lines:
     pieces: LinePieces
     groups: Mapping[str, LinePieces]
     """Printed lines near a group, for the local fit."""
-    frames: Mapping[str, LinePieces]
-    """The borders of the group's cells: what must be where it is predicted."""
 
     @property
     def height(self) -> float:
@@ -86,8 +85,7 @@ class Lines:
         for entry in page.fields:
             cells.setdefault(entry.group, []).extend(entry.cells)
         groups = {name: pieces.take(pieces.near(boxes, side)) for name, boxes in cells.items()}
-        frames = {name: cut([line for box in boxes for line in box_lines(box, 0.03 * side)], side) for name, boxes in cells.items()}
-        return Lines(page, side, pieces, groups, frames)
+        return Lines(page, side, pieces, groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +100,16 @@ class Doubtful:
 def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
     """Draws `guess` (page mm to pixels of `gray`) to the printed lines and proves it."""
     homography = guess
-    for reach in SEARCH_CELLS:
-        seen = probe(gray, homography, lines.pieces, reach * lines.side)
-        homography = corrected(homography, lines.pieces, seen, Anchors.none(), FREE)
+    for reach, nth in SEARCH_CELLS:
+        pieces = lines.pieces.every(nth)
+        seen = probe(gray, homography, pieces, reach * lines.side)
+        homography = corrected(homography, pieces, seen, Anchors.none(), FREE)
     support, residual = support_of(gray, lines, homography, lines.pieces)
     groups: dict[str, Matrix] = {}
     weakest = 1.0
     for name, pieces in lines.groups.items():
         groups[name] = _local(gray, lines, homography, pieces)
-        weakest = min(weakest, support_of(gray, lines, groups[name], lines.groups[name])[0])
+        weakest = min(weakest, support_of(gray, lines, groups[name], pieces)[0])
     proven = support >= LEAST_SUPPORT and weakest >= LEAST_GROUP_SUPPORT
     if not (proven and residual <= MOST_RESIDUAL_CELLS * lines.side):
         return Doubtful(support, weakest, residual)
@@ -129,7 +128,7 @@ def support_of(gray: Gray, lines: Lines, homography: Matrix, pieces: LinePieces)
 
 def _local(gray: Gray, lines: Lines, homography: Matrix, pieces: LinePieces) -> Matrix:
     for _ in range(LOCAL_ROUNDS):
-        seen = probe(gray, homography, pieces, SEARCH_CELLS[-1] * lines.side)
+        seen = probe(gray, homography, pieces, LOCAL_SEARCH_CELLS * lines.side)
         homography = corrected(homography, pieces, seen, Anchors.none(), LOCAL)
     return homography
 

@@ -61,6 +61,10 @@ class LinePieces:
             inside |= (np.abs(x - a.x - a.w / 2) <= a.w / 2 + margin) & (np.abs(y - a.y - a.h / 2) <= a.h / 2 + margin)
         return inside
 
+    def every(self, nth: int) -> LinePieces:
+        """Every nth piece: enough for a rough fit."""
+        return LinePieces(self.centre[::nth], self.across[::nth], self.length[::nth], self.width[::nth])
+
     def take(self, chosen: NDArray[np.bool_]) -> LinePieces:
         """The chosen pieces."""
         return LinePieces(self.centre[chosen], self.across[chosen], self.length[chosen], self.width[chosen])
@@ -139,13 +143,11 @@ def cut(lines: Sequence[Ruling], side: float) -> LinePieces:
 
 
 def pixels_per_mm(homography: Matrix, points: Floats) -> float:
-    """Scale of the picture at the given page points (median)."""
-    step = 1.0
-    at = project(homography, points)
-    right = project(homography, points + (step, 0.0))
-    down = project(homography, points + (0.0, step))
-    area = np.abs(np.cross(right - at, down - at))
-    return float(np.sqrt(np.median(area)))
+    """Scale of the picture at the middle of the given page points."""
+    x, y = points.mean(axis=0)
+    corners = project(homography, np.array([(x, y), (x + 1.0, y), (x, y + 1.0)]))
+    (ax, ay), (bx, by) = corners[1] - corners[0], corners[2] - corners[0]
+    return float(np.sqrt(abs(ax * by - ay * bx)))
 
 
 def project(homography: Matrix, points: Floats) -> Floats:
@@ -198,24 +200,27 @@ def _darkness(profile: Floats, width: Floats, pixel: float) -> tuple[Floats, Flo
     n, m = profile.shape
     total = np.zeros((n, m + 1))
     np.cumsum(profile, axis=1, out=total[:, 1:])
-    at = np.arange(m)[None, :]
+    darkness, paper = np.empty((n, m)), np.empty((n, m))
+    for wide in np.unique(width):
+        chosen = width == wide
+        half, gap = max(wide / 2, 0.5 * pixel), max(wide, 0.8 * pixel)
+        far = half + gap + max(wide, 1.5 * pixel)
+        core = _window_mean(total[chosen], -half, half)
+        before, after = _window_mean(total[chosen], -far, -half - gap), _window_mean(total[chosen], half + gap, far)
+        paper[chosen] = np.minimum(before, after)
+        darkness[chosen] = paper[chosen] - core
+    return darkness, paper
 
-    def mean(low: Floats, high: Floats) -> Floats:
-        first = np.clip(np.round(at + low[:, None]), 0, m).astype(np.intp)
-        last = np.clip(np.round(at + high[:, None]), 0, m).astype(np.intp)
-        last = np.maximum(last, np.minimum(first + 1, m))
-        first = np.minimum(first, last - 1)
-        summed: Floats = np.take_along_axis(total, last, 1) - np.take_along_axis(total, first, 1)
-        return summed / (last - first)
 
-    half = np.maximum(width / 2, 0.5 * pixel)
-    gap = np.maximum(width, 0.8 * pixel)
-    wide = np.maximum(width, 1.5 * pixel)
-    core = mean(-half, half + 1)
-    before = mean(-half - gap - wide, -half - gap + 1)
-    after = mean(half + gap, half + gap + wide + 1)
-    paper = np.minimum(before, after)
-    return paper - core, paper
+def _window_mean(total: Floats, low: float, high: float) -> Floats:
+    """Mean of the samples from `low` to `high` around every place; `total` is their running sum."""
+    first, last = round(low), round(high) + 1
+    places = np.arange(total.shape[1] - 1)
+    start = np.clip(places + first, 0, len(places) - 1)
+    stop = np.clip(places + last, 1, len(places))
+    stop = np.maximum(stop, start + 1)
+    mean: Floats = (total[:, stop] - total[:, start]) / (stop - start)
+    return mean
 
 
 def _peaks(response: Floats, offsets: Floats, step: float) -> Probe:
