@@ -9,6 +9,7 @@ Who may connect is decided by user id (firmware/http.py). All bodies are determi
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from werkzeug.exceptions import HTTPException
 
 from firmware.errors import Refused, SignerRefused
 from firmware.http import MAX_BODY_BYTES, serve_unix
+from firmware.messages import both
 from firmware.signing.development_key import DevelopmentKey
 from firmware.signing.encoding import decode, encode
 from firmware.signing.signer import ClockQuality, ClockReading, Signer
@@ -88,8 +90,12 @@ def _refusal(code: str, details: dict[str, Any], status: int) -> Response:
 @click.option("--user", "users", type=int, multiple=True, help="User id that may connect besides our own and root.")
 def main(state: Path, path: Path, users: tuple[int, ...]) -> None:
     """Run the signer."""
-    key = DevelopmentKey.open(state / "key")
-    signer = Signer(state, key, system_clock)
+    try:
+        key = DevelopmentKey.open(state / "key")
+        signer = Signer(state, key, system_clock)
+    except Refused as refusal:
+        click.echo(f"{refusal.code}: {both('error.' + refusal.code, **refusal.details)}", err=True)
+        sys.exit(1)
     _log.info("signer.ready", serial=signer.serial, protection=str(key.protection), socket=str(path))
     serve_unix(create_app(signer, key), path, users)
 
