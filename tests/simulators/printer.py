@@ -31,6 +31,7 @@ BUFFER_BYTES = 4096
 XOFF, XON = b"\x13", b"\x11"
 _STOP_AT, _GO_AT = BUFFER_BYTES * 3 // 4, BUFFER_BYTES // 4
 _CLEAR = bytes.fromhex("10140801031401060208")
+_NOT_HEEDED = -1
 _NAP_S = 0.005
 """Shortest sleep: shorter ones take longer than they say."""
 
@@ -83,7 +84,7 @@ class SimulatedPrinter:
         self._stopped = False
         self._buffer: deque[int] = deque()
         self._changed = threading.Condition()
-        self._life = 0
+        self._life = self._this_life = 0
         self._printed_dots = 0
         self._appointments: list[tuple[float, Callable[[], None]]] = []
         self._debt_s = 0.0
@@ -154,18 +155,20 @@ class SimulatedPrinter:
     # --- the line -----------------------------------------------------------------------------------------------
 
     def _receive(self) -> None:
-        recent = b""
+        recent, debt_s = b"", 0.0
         while not self._stopped:
-            if not select.select([self._master], [], [], 0.05)[0] or self._line_is_held():
+            if self._line_is_held() or not select.select([self._master], [], [], 0.05)[0]:
                 continue
             data = os.read(self._master, 64)
-            time.sleep(len(data) * self._byte_s)
-            if not self._powered:
-                continue
-            for byte in data:
-                recent = (recent + bytes([byte]))[-len(_CLEAR) :]
-                self._store(byte)
-                self._obey_at_once(recent)
+            debt_s += len(data) * self._byte_s
+            if debt_s > _NAP_S:
+                time.sleep(debt_s)
+                debt_s = 0.0
+            if self._powered:
+                self._store(data)
+                for byte in data:
+                    recent = (recent + bytes([byte]))[-len(_CLEAR) :]
+                    self._obey_at_once(recent)
 
     def _line_is_held(self) -> bool:
         """Whether what can be read still waits in the host, as XOFF demands. A pseudo-terminal hands over at once what
@@ -178,15 +181,16 @@ class SimulatedPrinter:
         fcntl.ioctl(self._master, termios.FIONREAD, waiting)
         if self._held_bytes is None:
             self._held_bytes = waiting[0]
+        elif waiting[0] > self._held_bytes:
+            self._held_bytes = _NOT_HEEDED
         return waiting[0] <= self._held_bytes
 
-    def _store(self, byte: int) -> None:
+    def _store(self, data: bytes) -> None:
         with self._changed:
-            self.received += 1
-            if len(self._buffer) >= BUFFER_BYTES:
-                self.lost += 1
-                return
-            self._buffer.append(byte)
+            fitting = data[: BUFFER_BYTES - len(self._buffer)]
+            self._buffer.extend(fitting)
+            self.received += len(data)
+            self.lost += len(data) - len(fitting)
             if len(self._buffer) > _STOP_AT and not self._host_stopped:
                 self._host_stopped = True
                 os.write(self._master, XOFF)
@@ -223,6 +227,7 @@ class SimulatedPrinter:
 
     def _work(self) -> None:
         while not self._stopped:
+            self._this_life = self._life
             try:
                 self.engine.step()
             except _Forgotten:
@@ -231,9 +236,9 @@ class SimulatedPrinter:
     def _take(self) -> int:
         """The next byte of the buffer; waits for it."""
         with self._changed:
-            life = self._life
-            self._changed.wait_for(lambda: self._buffer or self._life != life or self._stopped)
-            if self._life != life or self._stopped:
+            while not self._buffer and not self._interrupted():
+                self._changed.wait()
+            if self._interrupted():
                 raise _Forgotten
             byte = self._buffer.popleft()
             if self._host_stopped and len(self._buffer) < _GO_AT:
@@ -248,10 +253,9 @@ class SimulatedPrinter:
             time.sleep(self._debt_s)
             self._debt_s = 0.0
         with self._changed:
-            life = self._life
-            while self._blocked() and self._life == life and not self._stopped:
+            while self._blocked() and not self._interrupted():
                 self._changed.wait(_NAP_S)
-            if self._life != life or self._stopped:
+            if self._interrupted():
                 raise _Forgotten
             try:
                 self.roll.burn(dots)
@@ -259,6 +263,9 @@ class SimulatedPrinter:
                 self._paper_out = True
             self._printed_dots += len(dots)
         self._keep_appointments()
+
+    def _interrupted(self) -> bool:
+        return self._life != self._this_life or self._stopped
 
     def _blocked(self) -> bool:
         return not self._powered or self._paper_out or self.cover_open or self.overheated or self.cutter_broken
