@@ -62,7 +62,7 @@ class CellReader(Protocol):
 
     @property
     def accept_digit(self) -> float:
-        """Confidence from which a cell needs no question."""
+        """Confidence from which a cell needs no question; here a whole number must be as certain as that."""
 
     def read(self, cells: Sequence[Gray]) -> list[CellReading]:
         """One reading a cell, in the order given."""
@@ -171,7 +171,7 @@ def _read(
             pages[outcome.number] = outcome
             fields |= found
     reading = Reading(layout.id, tuple(sorted(pages)), fields)
-    policy = replace(DEFAULT_POLICY, confidence=max(DEFAULT_POLICY.confidence, model.accept_digit))
+    policy = replace(DEFAULT_POLICY, confidence=model.accept_digit)
     tally = decide(reading, layout, limits, policy)
     tally = replace(tally, checks=tally.checks + tuple(_marks(page, layout) for page in pages.values()))
     return TpsReading(layout.id, tuple(settled), reading, _doubled(tally, settled, layout))

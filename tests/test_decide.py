@@ -96,6 +96,14 @@ def test_something_speaks_against_one_field(entry: object, doubt: Doubt) -> None
     assert (found.fields["invalid"].value is None) == (doubt in (Doubt.EMPTY, Doubt.GRAMMAR))
 
 
+@pytest.mark.parametrize(
+    ("text", "p", "ok"), [("5XX", 0.99, False), ("5XX", 0.7, None), ("XX?", 0.99, None), ("   ", 0.99, None)]
+)
+def test_the_form_is_blamed_for_what_the_machine_cannot_read(text: str, p: float, ok: bool | None) -> None:
+    found = tally(reading(invalid=field("invalid", 2, text, p)))
+    assert [entry.ok for entry in found.checks if entry.rule == "H12" and entry.fields == ("invalid",)] == [ok]
+
+
 def test_page_one_is_missing() -> None:
     found = tally(reading(pages=(2,)))
     assert found.missing == (1,)

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 from firmware.records import CellReading, Check, Doubt, FieldReading
 from firmware.tally import bubbles, grammar
-from firmware.tally.grammar import Distribution
+from firmware.tally.grammar import BLANK, UNCLEAR, Distribution
+
+CERTAIN = 0.9
+"""Probability from which every box must be certain before the form, not the reading, is said to break the grammar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def weigh(reading: FieldReading, min_sharpness: float) -> FieldEvidence:
         tuple(doubts),
         reading.cells,
         bubbled,
-        _checks(reading, value, grammatical, conflict, bubbled),
+        _checks(reading, value, conflict, bubbled),
     )
 
 
@@ -73,10 +76,10 @@ def combine(boxes: Distribution, verdicts: Sequence[bubbles.Verdict]) -> Distrib
     return Distribution(numbers / total, empty / total, other / total)
 
 
-def _checks(
-    reading: FieldReading, value: int | None, grammatical: Doubt | None, conflict: bool, bubbled: int | None
-) -> tuple[Check, ...]:
-    number = None if grammatical is Doubt.EMPTY else grammatical is None
+def _checks(reading: FieldReading, value: int | None, conflict: bool, bubbled: int | None) -> tuple[Check, ...]:
+    ungrammatical = all(c.label != UNCLEAR and c.confidence >= CERTAIN for c in reading.cells)
+    written = any(c.label != BLANK for c in reading.cells)
+    number = True if value is not None else (False if ungrammatical and written else None)
     spelled = Check("H12", number, (reading.field,), False, value, None, "rule.grammar")
     if not reading.bubbles:
         return (spelled,)

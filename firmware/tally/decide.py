@@ -22,7 +22,8 @@ class Policy:
     """What a reading must have to be given without asking."""
 
     confidence: float = 0.99
-    """Probability of the number. With calibrated cells the mean error above it is far below 1 - 0.99."""
+    """Probability of the number; the model's manifest has the value that was measured for it. With calibrated cells
+    the mean error above it is far below 1 - 0.99."""
     supported: float = 0.9
     """Probability below which a sum that holds changes nothing: the picture itself must be nearly sure."""
     holding_odds: float = 20.0
@@ -75,7 +76,10 @@ def _doubts(
 
 
 def _lifted(entry: FieldEvidence, layout: FormLayout, evidence: Mapping[str, FieldEvidence], policy: Policy) -> float:
-    """The field's confidence, with a holding sum over otherwise sure fields as evidence. Once, however many hold."""
+    """The field's confidence, with a holding sum over otherwise sure fields as evidence. Once, however many hold.
+
+    Two doubtful fields do not support each other: one writer's 1 that looks like a 7 makes 748 + 5 = 753 hold.
+    """
     alone = entry.confidence
     if alone < policy.supported or not any(_supports(rule, entry, evidence, policy) for rule in layout.rules):
         return alone
