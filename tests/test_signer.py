@@ -15,6 +15,7 @@ from firmware.records import SealedRecord
 from firmware.signing import merkle
 from firmware.signing.schema import NO_RECORD
 from firmware.signing.signer import ClockQuality, ClockReading, Signer
+from firmware.signing.statement import result_fields
 from tests.vectors import parts
 
 OTHER_TPS = "3273010001008"
@@ -126,6 +127,18 @@ def test_a_reason_that_is_longer_in_bytes(signer: Signer) -> None:
 def test_a_form_without_results(signer: Signer) -> None:
     draft = parts.draft()
     refused("schema-results", lambda: signer.seal(draft | {"fields": draft["fields"][:1], "failed": []}))
+
+
+def test_a_receipt_of_a_party_form_without_its_parties() -> None:
+    ids = [
+        "pemilih_dpt_j",
+        "surat_suara_sisa",
+        "partai_1_suara",
+        "partai_1_calon_2",
+        "partai_1_total",
+        "partai_12_total",
+    ]
+    assert result_fields([*ids, "suara_1", "suara_sah"]) == (*ids[-2:], "suara_1", "suara_sah")
 
 
 def test_two_signers_hold_one_folder(signer: Signer, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ their names: the names come from the form layout of the contest in the election 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -16,8 +17,9 @@ from msgspec import Meta
 from firmware.records import Mode
 from firmware.signing.schema import Hash, LogEntry, Name, RecordEntry, SchemaRefused, UnixTime, Value, check
 
-RESULT_PREFIX = "suara_"
-"""Fields whose id begins so are the result of a contest (surat_suara_... are ballot papers)."""
+RESULT_FIELD = re.compile(r"suara_[a-z0-9_]+|partai_[0-9]+_total")
+"""Ids of the fields that are a contest's result: votes, and totals of parties (surat_suara_... are ballot papers).
+Votes of single party candidates are in the record only: with them the code would not fit on paper."""
 MAX_RESULTS = 200
 """Result fields of one contest; a code with more does not fit on paper."""
 
@@ -68,7 +70,7 @@ class Statement:
 
 def result_fields(ids: Iterable[str]) -> tuple[str, ...]:
     """Those of `ids` that are results, in their order."""
-    return tuple(name for name in ids if name.startswith(RESULT_PREFIX))
+    return tuple(name for name in ids if RESULT_FIELD.fullmatch(name))
 
 
 def statement_of(sha256: bytes, record: RecordEntry) -> Statement:
