@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +36,8 @@ from tests.simulators.printer import SimulatedPrinter
 ROOT = Path(__file__).parent.parent.parent
 TPS = "3173041003012"
 PLACE = "TPS 012, Kel. Contoh, Kec. Contoh"
+VOTERS = 300
+"""On the list of the TPS, where the form does not say."""
 COPIES = 3
 """Receipts of the demo: a witness for each of three pairs."""
 START_SECONDS = 30.0
@@ -49,15 +51,16 @@ class NotStarted(Exception):
 
 
 class Room:
-    """The demo's processes in `folder`, which must be empty. `stack` are the sheets that lie on the desk."""
+    """The demo's processes in `folder`, which must be empty. `stack` are the sheets that lie on the desk, `truth` what
+    is written on them by field id."""
 
     def __init__(
         self,
         folder: Path,
         form: str,
         stack: Sequence[tuple[str, bytes]],
-        voters: int,
-        port: int = 0,
+        truth: Mapping[str, int],
+        port: int | None = None,
         extra: Sequence[tuple[str, bytes]] = (),
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -66,7 +69,7 @@ class Room:
         self.port = port or free_port()
         self.desk = Desk.lay_out(folder / "desk", stack, extra)
         self.children: dict[str, subprocess.Popen[bytes]] = {}
-        self._voters = voters
+        self.truth = truth
         self._collector_port = free_port()
         self._tell = tell
         self._stack = ExitStack()
@@ -122,7 +125,7 @@ class Room:
             "name": "Pemilu contoh",
             "mode": "development",
             "contests": [{"id": self.layout.contest, "form": self.layout.id, "candidates": candidates}],
-            "polling_stations": [{"code": TPS, "place": PLACE, "voters": self._voters}],
+            "polling_stations": [{"code": TPS, "place": PLACE, "voters": self.truth.get("pemilih_dpt_j", VOTERS)}],
             "collectors": [{"id": DEFAULT_NAME, "url": f"http://{LOOPBACK}:{self._collector_port}"}],
         }
         (self.folder / "election.json").write_text(json.dumps(election, indent=1), encoding="utf-8")
@@ -198,10 +201,13 @@ class Room:
             time.sleep(0.05)
 
 
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
+def free_port(wished: int = 0) -> int:
+    """A loopback port that nobody listens on now: `wished` when it is free."""
     with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
+        try:
+            probe.bind((LOOPBACK, wished))
+        except OSError:
+            probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
 
 

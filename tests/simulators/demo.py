@@ -1,0 +1,99 @@
+"""`c1kiosk demo`: the whole kiosk on this machine, with paper, camera and printer that are made here.
+
+Nothing of it can be reached by configuration: the command starts the kiosk's own processes around a simulated desk and
+printer (room.py). With --auto a simulated person walks the whole way and everything that came out is verified.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from firmware.forms.loader import shipped_layouts
+from tests.simulators import proof
+from tests.simulators.gallery import serve_gallery
+from tests.simulators.paper.sets import demo_set
+from tests.simulators.room import NotStarted, Room, free_port
+from tests.simulators.visitor import Stuck, Visitor
+
+DEFAULT_FORM = "c.hasil-ppwp-2024"
+DEFAULT_SEED = 7
+SCREEN_PORT = 8080
+
+
+@click.command("demo")
+@click.option("--auto", is_flag=True, help="Walk the whole way unattended and verify everything.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Leave the evidence in this folder.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=None, help="Port of the screen.  [default: 8080, or any]"
+)
+@click.option("--form", type=click.Choice(sorted(shipped_layouts())), default=DEFAULT_FORM, show_default=True)
+@click.option(
+    "--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Which polling station is on the paper."
+)
+def demo_command(auto: bool, out: Path | None, port: int | None, form: str, seed: int) -> None:
+    """The whole kiosk with simulated camera and printer and a local collector."""
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(1))
+    began = time.monotonic()
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="c1kiosk-demo-") as folder,
+            _room(Path(folder), form, seed, port) as room,
+        ):
+            _walk(room, seed, out) if auto else _attend(room, out)
+    except (Stuck, NotStarted, proof.NotProven) as problem:
+        click.echo(f"FAILED: {problem}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        click.echo("\nstopped")
+    if auto:
+        click.echo(f"done in {time.monotonic() - began:.0f} s")
+
+
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="c1kiosk-demo-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _room(folder: Path, form: str, seed: int, port: int | None) -> Iterator[Room]:
+    click.echo(f"writing and photographing the paper: {form}, seed {seed}")
+    sheets = demo_set(form, seed)
+    stack = [(name, data) for name, data, _truth in sheets]
+    truth = {name: value for _name, _data, values in sheets for name, value in values.items()}
+    screen_port = port or free_port(SCREEN_PORT)
+    with Room(folder, form, stack, truth, screen_port, tell=lambda line: click.echo(f"  started {line}")) as room:
+        yield room
+
+
+def _walk(room: Room, out: Path | None) -> None:
+    """The way of a person, then the proof."""
+    visit = Visitor(room.url, room.truth, lambda line: click.echo(f"  {line}")).walk()
+    click.echo(
+        f"{len(room.truth)} fields: {visit.asked} asked, {visit.corrected} corrected, "
+        f"{visit.silent_errors} silent errors; {visit.taps} taps"
+    )
+    evidence = proof.gather(room)
+    for claim in proof.check(room, evidence):
+        click.echo(f"  proven: {claim}")
+    if out is not None:
+        proof.leave(evidence, room, out)
+        click.echo(f"evidence in {out}; c1kiosk verify --trust {out / 'trust'} {out / 'record.cose'}")
+
+
+def _attend(room: Room) -> None:
+    """Leaves the kiosk to a person until Ctrl-C."""
+    with serve_gallery(room) as gallery:
+        click.echo(f"screen of the kiosk:    {room.url}")
+        click.echo(f"desk, paper, receipts:  {gallery}")
+        click.echo("Ctrl-C ends the demo.")
+        while True:
+            time.sleep(1)
