@@ -111,14 +111,15 @@ def test_a_picture_of_something_else(tmp_path: Path) -> None:
     assert codes(wall) == ["picture-no-code"]
     assert codes(saved(tmp_path / "url.png", printed("HTTPS://EXAMPLE.ORG/"))) == ["picture-no-code"]
     assert codes(kept(tmp_path / "cut.png", b"\x89PNG\r\n\x1a\n" + bytes(40))) == ["picture-unreadable"]
+    whole = saved(tmp_path / "whole.jpg", printed()).read_bytes()
+    assert codes(kept(tmp_path / "half.jpg", whole[: len(whole) // 2])) == ["picture-unreadable"]
 
 
 def test_two_receipts_in_one_picture(tmp_path: Path) -> None:
     other = receipt_code.encode(bytes(200))
-    both = np.hstack([printed(module=4), printed(other, module=4)[: printed(module=4).shape[0]]])
-    height = max(printed(module=4).shape[0], printed(other, module=4).shape[0])
-    pads = [np.pad(p, ((0, height - p.shape[0]), (0, 0)), constant_values=255)
-            for p in (printed(module=4), printed(other, module=4))]  # fmt: skip
+    pictures = [printed(module=4), printed(other, module=4)]
+    height = max(picture.shape[0] for picture in pictures)
+    pads = [np.pad(one, ((0, height - one.shape[0]), (0, 0)), constant_values=255) for one in pictures]
     both = np.hstack(pads)
     assert codes(saved(tmp_path / "two.png", both)) == ["picture-several-codes"]
 

@@ -6,12 +6,15 @@ import cv2
 import numpy as np
 import zxingcpp
 
+from firmware.capture.picture import decode, frame_from_bytes
 from firmware.errors import VerificationRefused
-from firmware.records import Gray
+from firmware.records import Gray, RefusedPage
 from firmware.signing.receipt_code import PREFIX
 
-MAX_PIXELS = 60_000_000
-"""Largest picture: more than any phone gives (48 megapixels), small enough for a phone's worth of memory."""
+MIN_SIDE = 80
+"""Pixels: a code of version 10 with one pixel a module is that small."""
+MAX_SCALED_PIXELS = 60_000_000
+"""Largest picture that is searched after scaling: a phone photograph is not blown up."""
 SCALES = (1.0, 0.5, 2.0, 0.25)
 """A code may be too large in pixels (paper grain), or too small; turned ones are found at any angle."""
 
@@ -20,7 +23,7 @@ def read_code(data: bytes) -> str:
     """The text of the one receipt code in a JPEG, PNG or WebP. Raises VerificationRefused (`picture-...`)."""
     gray = _gray(data)
     for scale in SCALES:
-        if gray.size * scale * scale > MAX_PIXELS:
+        if gray.size * scale * scale > MAX_SCALED_PIXELS:
             continue
         found = {text for text in _codes(gray, scale) if text.startswith(PREFIX)}
         if len(found) > 1:
@@ -39,10 +42,7 @@ def _codes(gray: Gray, scale: float) -> list[str]:
 
 
 def _gray(data: bytes) -> Gray:
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    except cv2.error as error:
-        raise VerificationRefused("picture-unreadable") from error
-    if picture is None or picture.size > MAX_PIXELS:
-        raise VerificationRefused("picture-unreadable")
-    return np.asarray(picture, np.uint8)
+    picture = decode(frame_from_bytes(data, "receipt"), MIN_SIDE)
+    if isinstance(picture, RefusedPage):
+        raise VerificationRefused("picture-unreadable", reason=str(picture.reason))
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
