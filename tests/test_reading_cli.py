@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from firmware import reading
 from firmware.errors import ModelRefused
 from firmware.forms.layout import FormLayout
+from firmware.forms.loader import shipped_layouts
 from firmware.records import (
     CELL_PIXELS,
     LABELS,
@@ -33,6 +34,10 @@ from firmware.records import (
     Status,
 )
 from tests.readings import FORM, GOOD, SYMBOLS, cell
+from tests.simulators.paper import pen
+from tests.simulators.paper.fill import fill_page, padded
+from tests.simulators.paper.photograph import photograph
+from tests.simulators.paper.sets import numbers
 
 OTHER = "other"
 
@@ -321,3 +326,32 @@ def test_the_command_is_used_wrongly(folder: Path) -> None:
     ):
         assert run(reading.read_command, *arguments).exit_code == 2, arguments
     assert picture.read_bytes() == before
+
+
+def photographed(form: str, number: int) -> tuple[bytes, dict[str, int]]:
+    """One page of a form, filled by one writer, as a JPEG; and what was written."""
+    layout, writer = shipped_layouts()[form], pen.some_writer(4)
+    values = numbers(layout, 4)
+    texts = {field.id: padded(values[field.id], writer) for field in layout.page(number).fields}
+    return photograph(fill_page(layout, number, texts, writer, 84, 4), "clean", 4), values
+
+
+def test_a_real_form_with_a_page_missing_and_a_stranger_between(tmp_path: Path) -> None:
+    """Rendered, filled and photographed pages through the real capture and the real model."""
+    second, values = photographed("c.hasil-ppwp-2024", 2)
+    first, _ = photographed("c.hasil-ppwp-2024", 1)
+    stranger, _ = photographed("c.hasil-dpr-demo", 1)
+    pictures = {"b": second, "x": stranger, "a": first, "wall": wall()}
+    for name, data in pictures.items():
+        (tmp_path / name).write_bytes(data)
+    done = run(reading.read_command, *(tmp_path / name for name in pictures), "--json", tmp_path / "out.json")
+    assert done.exit_code == 1
+    assert "missing page 3" in done.stderr
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert result["form"] == "c.hasil-ppwp-2024"
+    assert [(page["page"], page["reason"]) for page in result["pages"]] == [
+        (2, None), (1, "other-form"), (1, None), (None, "no-form")]  # fmt: skip
+    read = {name: entry["value"] for name, entry in result["fields"].items() if entry["status"] == "read"}
+    assert read == {name: values[name] for name in read}
+    assert len(read) >= 10
+    assert all(result["fields"][f"suara_{name}"]["value"] is None for name in ("sah", "tidak_sah", "total"))
