@@ -33,10 +33,17 @@ def test_a_clean_form_is_read_without_asking() -> None:
 
 
 def test_one_box_is_not_certain() -> None:
-    found = tally(reading(one=field("one", 2, "X20", 0.8), two=field("two", 2, "128", 0.8)))
+    found = tally(reading(one=field("one", 2, "X20", 0.85), two=field("two", 2, "128", 0.85)))
     assert asked(found) == {"one", "two"}
     assert found.fields["one"].doubts == (Doubt.UNSURE,)
     assert found.fields["one"].value == 20
+
+
+def test_a_guess_is_shown_as_a_number() -> None:
+    found = tally(reading(one=field("one", 2, "X27", 0.7)))
+    assert (found.fields["one"].value, found.fields["one"].text) == (None, "X27")
+    assert found.fields["one"].doubts == (Doubt.UNSURE,)
+    assert failed(found) == set()
 
 
 def test_a_sum_that_holds_lifts_a_number_its_picture_prefers() -> None:

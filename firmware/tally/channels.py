@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from firmware.records import CellReading, Check, Doubt, FieldReading
 from firmware.tally import bubbles, grammar
-from firmware.tally.grammar import BLANK, UNCLEAR, Distribution
+from firmware.tally.grammar import UNCLEAR, Distribution
 
+LEAST = 0.5
+"""A number that is more probably wrong than right is no reading: not shown for a tap, and no rule is judged on it."""
 CERTAIN = 0.9
 """Probability from which every box must be certain before the form, not the reading, is said to break the grammar."""
 
@@ -24,7 +26,7 @@ class FieldEvidence:
     field: str
     page: int
     value: int | None
-    """The number that the most probable labels of the boxes spell; never another one."""
+    """The number that the most probable labels of the boxes spell, when it is more probably right than wrong."""
     text: str
     posterior: Distribution
     """Given boxes and bubbles."""
@@ -44,20 +46,23 @@ class FieldEvidence:
 def weigh(reading: FieldReading, min_sharpness: float) -> FieldEvidence:
     """All channels of one field."""
     labels = [cell.label for cell in reading.cells]
-    value, verdicts = grammar.parse(labels), [bubbles.verdict(column) for column in reading.bubbles]
+    spelled, verdicts = grammar.parse(labels), [bubbles.verdict(column) for column in reading.bubbles]
+    posterior = combine(grammar.distribution(reading.cells), verdicts)
+    value = spelled if spelled is not None and posterior.numbers[spelled] >= LEAST else None
     conflict = bool(verdicts) and bubbles.contradict(labels, verdicts)
-    grammatical = grammar.doubt(labels)
-    doubts = [grammatical] if grammatical else []
-    doubts += [Doubt.BUBBLES] if conflict else []
-    doubts += [Doubt.BLUR] if reading.sharpness < min_sharpness else []
     bubbled = bubbles.number(verdicts) if verdicts else None
+    doubts = (
+        *((grammar.doubt(labels) or Doubt.UNSURE,) if value is None else ()),
+        *((Doubt.BUBBLES,) if conflict else ()),
+        *((Doubt.BLUR,) if reading.sharpness < min_sharpness else ()),
+    )
     return FieldEvidence(
         reading.field,
         reading.page,
         value,
         grammar.text(labels),
-        combine(grammar.distribution(reading.cells), verdicts),
-        tuple(doubts),
+        posterior,
+        doubts,
         reading.cells,
         bubbled,
         _checks(reading, value, conflict, bubbled),
@@ -77,9 +82,9 @@ def combine(boxes: Distribution, verdicts: Sequence[bubbles.Verdict]) -> Distrib
 
 
 def _checks(reading: FieldReading, value: int | None, conflict: bool, bubbled: int | None) -> tuple[Check, ...]:
-    ungrammatical = all(c.label != UNCLEAR and c.confidence >= CERTAIN for c in reading.cells)
-    written = any(c.label != BLANK for c in reading.cells)
-    number = True if value is not None else (False if ungrammatical and written else None)
+    certain = all(c.label != UNCLEAR and c.confidence >= CERTAIN for c in reading.cells)
+    broken = certain and grammar.doubt([c.label for c in reading.cells]) is Doubt.GRAMMAR
+    number = True if value is not None else (False if broken else None)
     spelled = Check("H12", number, (reading.field,), False, value, None, "rule.grammar")
     if not reading.bubbles:
         return (spelled,)
