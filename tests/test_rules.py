@@ -83,6 +83,14 @@ def test_more_users_than_registered_voters_is_no_error() -> None:
         assert not [entry for entry in rules.check(values, layout) if entry.ok is False and not entry.warning]
 
 
+def test_the_form_is_of_another_polling_station() -> None:
+    for layout in shipped_layouts().values():
+        judged = {number: [c.ok for c in rules.check({"pemilih_dpt_j": number}, layout, {"dpt": 250}) if c.rule == "P7"]
+                  for number in (250, 251, None)}  # fmt: skip
+        assert judged == {250: [True], 251: [False], None: [None]}
+        assert "P7" not in {c.rule for c in rules.check({"pemilih_dpt_j": 251}, layout)}
+
+
 @given(st.dictionaries(st.sampled_from(list(FORM.fields)), st.none() | st.integers(0, 1500)))
 def test_a_rule_rewrites_or_fails_without_naming_fields(values: dict[str, int | None]) -> None:
     before = dict(values)
@@ -112,7 +120,7 @@ def test_a_refusal_or_doubt_has_no_sentence(language: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sum", "equal", "at-most", "share", "reserve", "range", "cap", "bubbles", "grammar",
-                                  "missing", "twice", "together", "marks"])  # fmt: skip
+                                  "missing", "twice", "together", "marks", "listed"])  # fmt: skip
 def test_a_failed_rule_has_no_sentence(kind: str) -> None:
     failed = Check("T", False, ("one",), False, 1, 2, f"rule.{kind}")
     for language in LANGUAGES:

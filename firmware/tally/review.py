@@ -154,7 +154,7 @@ def _of_pictures(
     checks: Sequence[Check], layout: FormLayout, settled: Mapping[str, ConfirmedField]
 ) -> tuple[Check, ...]:
     """The checks that no rule of the form makes, in the light of what the person said."""
-    of_rules = {rule.id for rule in layout.rules} | {"L4"}
+    of_rules = {rule.id for rule in layout.rules} | set(rules.OF_EVERY_FORM)
     return tuple(_again(entry, settled) for entry in checks if entry.rule not in of_rules)
 
 

@@ -14,6 +14,11 @@ from firmware.forms.layout import FormLayout, Rule
 from firmware.records import Check
 from firmware.tally.limits import MAX_VALUE, effective
 
+OF_EVERY_FORM = ("L4", "P7")
+"""Rules that no layout states: they follow from the boxes, and from the election definition."""
+REGISTERED, LISTED = "pemilih_dpt_j", "dpt"
+"""The registered voters: the field, under the same id on every form, and the limit that the definition gives."""
+
 Values = Mapping[str, int | None]
 Judgement = tuple[bool, int, int]
 """Whether the rule holds, and the two numbers that were compared."""
@@ -25,7 +30,8 @@ EXACT_KINDS = ("sum", "equal")
 def check(values: Values, layout: FormLayout, limits: Mapping[str, int] | None = None) -> tuple[Check, ...]:
     """Every rule of the form judged on `values`; a field that is absent or None is not known."""
     known = effective(layout, limits)
-    return (*(judge(rule, values, known) for rule in layout.rules), _within_maximum(values, layout))
+    of_form = tuple(judge(rule, values, known) for rule in layout.rules)
+    return (*of_form, _within_maximum(values, layout), *_as_listed(values, layout, known))
 
 
 def judge(rule: Rule, values: Values, limits: Mapping[str, int]) -> Check:
@@ -102,6 +108,15 @@ def _cap(rule: Rule, values: Values, limits: Mapping[str, int]) -> Check:
 def _within_maximum(values: Values, layout: FormLayout) -> Check:
     """L4, which holds for every field of every form."""
     return _above("L4", tuple(layout.fields), values, MAX_VALUE, False, "rule.cap")
+
+
+def _as_listed(values: Values, layout: FormLayout, limits: Mapping[str, int]) -> tuple[Check, ...]:
+    """P7, where the election definition says how many voters this TPS has."""
+    if LISTED not in limits or REGISTERED not in layout.fields:
+        return ()
+    written, listed = values.get(REGISTERED), limits[LISTED]
+    ok = None if written is None else written == listed
+    return (Check("P7", ok, (REGISTERED,), False, written, listed, "rule.listed"),)
 
 
 def _above(name: str, fields: Sequence[str], values: Values, limit: int, warning: bool, message: str) -> Check:
