@@ -26,6 +26,8 @@ FOUND_CELLS = 0.06
 """A line this far (cell sides) from its predicted place counts as found there: 0.5 mm on A4, 1.1 mm on the plano."""
 LEAST_SUPPORT = 0.55
 """Least share of all printed lines of the page that must be found. Real scans with signatures masked: 0.86 and more."""
+LEAST_SEEN = 0.4
+"""Share of lines that must be anywhere near in every step, or the guess is given up."""
 LEAST_GROUP_SUPPORT = 0.75
 """The same for the lines around every group of cells: what is not seen is not proven. Real scans: 0.89 and more."""
 MOST_RESIDUAL_CELLS = 0.025
@@ -45,7 +47,11 @@ MARK_RADIUS = 0.2
 """Where a mark is looked for, as part of its distance from the nearest known point, ..."""
 MARK_RADIUS_CELLS = 1.0
 """... and in cell sides."""
+GUESS_AWAY = 0.5
+"""Distance that a guess by lines counts as, as part of the page's height."""
 MARK_CHOICES = 3
+LEAST_ANCHORS = 2
+"""Points from which it can be grown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,8 @@ def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
     for reach, nth in SEARCH_CELLS:
         pieces = lines.pieces.every(nth)
         seen = probe(gray, homography, pieces, reach * lines.side)
+        if float(seen.seen.mean()) < LEAST_SEEN:
+            return Doubtful(0.0, 0.0, 0.0)
         homography = corrected(homography, pieces, seen, Anchors.none(), FREE)
     support, residual = support_of(gray, lines, homography, lines.pieces)
     groups: dict[str, Matrix] = {}
@@ -134,12 +142,18 @@ def _local(gray: Gray, lines: Lines, homography: Matrix, pieces: LinePieces) -> 
 
 
 def from_identity(gray: Gray, lines: Lines, corners: Floats) -> Matrix | None:
-    """A first homography from the identity's corners (pixels), the corner marks near to where they lead, and lines.
-
-    Of all choices of squares that could be the marks the one that most printed lines agree with is taken.
-    """
+    """A first homography from the identity's corners (pixels), the corner marks near to where they lead, and lines."""
     known = _identity_anchors(lines, corners)
-    start = _pose(lines, known, _similarity(known))
+    return _best(gray, lines, known, _pose(lines, known, _similarity(known)))
+
+
+def from_marks(gray: Gray, lines: Lines, guess: Matrix) -> Matrix | None:
+    """A better homography than a rough `guess` from the corner marks around where it puts them, and lines."""
+    return _best(gray, lines, Anchors.none(), guess)
+
+
+def _best(gray: Gray, lines: Lines, known: Anchors, start: Matrix) -> Matrix | None:
+    """Of all choices of places that could be the marks, the one that most printed lines agree with."""
     best, best_support = None, 0.0
     for anchors in _with_marks(gray, lines, known, start):
         homography = _grow(gray, lines, anchors, _pose(lines, anchors, start))
@@ -152,7 +166,7 @@ def from_identity(gray: Gray, lines: Lines, corners: Floats) -> Matrix | None:
 def _identity_anchors(lines: Lines, corners: Floats) -> Anchors:
     """A tag gives its four corners; a barcode only the middles of its ends, since its height is not known."""
     identity = lines.page.identity
-    box, weight = box_corners(identity.box), (LEAST_SPREAD / (ANCHOR_CELLS * lines.side)) ** 2
+    box, weight = box_corners(identity.box), _anchor_weight(lines)
     if identity.kind is IdentityKind.APRILTAG:
         return Anchors(box, corners, weight)
     ends = [(0, 3), (1, 2)]
@@ -182,30 +196,34 @@ def _pose(lines: Lines, anchors: Anchors, start: Matrix) -> Matrix:
 
 
 def _with_marks(gray: Gray, lines: Lines, known: Anchors, start: Matrix) -> list[Anchors]:
-    """Every choice of marks, from the nearest to the identity outwards; a mark that is nowhere is left out."""
+    """Every choice of marks, from the nearest to what is known outwards; a mark that is nowhere is left out."""
     choices = [known]
-    at = known.page.mean(axis=0)
+    at = known.page.mean(axis=0) if len(known.page) else np.zeros(2)
     for mark in sorted(lines.page.marks, key=lambda m: float(np.linalg.norm(square_centres(m)[0] - at))):
         page = square_centres(mark)
         longer = []
         for anchors in choices:
-            away = float(np.linalg.norm(anchors.page - page[0], axis=1).min())
-            radius = MARK_RADIUS * away + MARK_RADIUS_CELLS * lines.side
+            away = np.linalg.norm(anchors.page - page[0], axis=1).min(initial=GUESS_AWAY * lines.height)
+            radius = MARK_RADIUS * float(away) + MARK_RADIUS_CELLS * lines.side
             found = find_mark(gray, _pose(lines, anchors, start), mark, radius, MARK_CHOICES)
-            longer += [
-                Anchors(
-                    np.concatenate([anchors.page, page]), np.concatenate([anchors.picture, f.picture]), anchors.weight
-                )
-                for f in found
-            ]
-            if not found:
-                longer.append(anchors)
+            longer += [_and(anchors, page, place.picture, lines) for place in found] or [anchors]
         choices = longer
     return choices
 
 
+def _and(anchors: Anchors, page: Floats, picture: Floats, lines: Lines) -> Anchors:
+    joined = np.concatenate([anchors.page, page]), np.concatenate([anchors.picture, picture])
+    return Anchors(*joined, _anchor_weight(lines))
+
+
+def _anchor_weight(lines: Lines) -> float:
+    return (LEAST_SPREAD / (ANCHOR_CELLS * lines.side)) ** 2
+
+
 def _grow(gray: Gray, lines: Lines, anchors: Anchors, homography: Matrix) -> Matrix:
     """Draws the homography to the lines near what is known, then to ever more of the page."""
+    if len(anchors.page) < LEAST_ANCHORS:
+        return homography
     low, high = anchors.page.min(axis=0), anchors.page.max(axis=0)
     known = Rect(low[0], low[1], high[0] - low[0], high[1] - low[1])
     for step in GROW_STEPS:

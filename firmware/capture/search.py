@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from firmware.capture.recognition import Known, Sighting, identity_at, known_pages, name, sightings
-from firmware.capture.registration import Doubtful, Lines, Placement, from_identity, register
+from firmware.capture.registration import Doubtful, Lines, Placement, from_identity, from_marks, register
 from firmware.capture.rulings import project
 from firmware.capture.structure import Guess, guess_pages
 from firmware.forms.layout import FormLayout
@@ -23,8 +23,8 @@ from firmware.records import Gray, Matrix, PageRefusal
 
 GUESSES_TRIED = 3
 """Placements by lines alone that are put to the proof."""
-LEAST_SCORE = 1.1
-"""Of a guess that is tried. Real scans: 1.27 and more."""
+LEAST_SCORE = 0.95
+"""Of a guess that is tried. Real scans: 1.18 and more."""
 CLEAR_LEAD = 1.2
 """A page without a legible identity is clear of every other page that scores this many times less. The real scans,
 with the lower half of page 2 masked, lead 1.21 and more times."""
@@ -102,7 +102,7 @@ def _by_lines(gray: Gray, targets: Sequence[Target]) -> Located | Lost:
         if guess.score < LEAST_SCORE:
             break
         target = targets[guess.page]
-        placement = register(gray, target.lines, guess.homography)
+        placement = _proven(gray, target.lines, guess.homography)
         if isinstance(placement, Doubtful):
             best = max(best, placement.support)
             continue
@@ -110,6 +110,15 @@ def _by_lines(gray: Gray, targets: Sequence[Target]) -> Located | Lost:
         if seen == target.identity or (seen is None and _only_one(gray, targets, guess, guesses)):
             return Located(target.known, placement)
     return Lost(PageRefusal.NOT_REGISTERED if best >= FORM_LIKE_SUPPORT else PageRefusal.NO_FORM, best)
+
+
+def _proven(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
+    """The guess put to the proof, as it is, or (seen from the side) led by the corner marks."""
+    placement = register(gray, lines, guess)
+    if isinstance(placement, Placement):
+        return placement
+    led = from_marks(gray, lines, guess)
+    return register(gray, lines, led) if led is not None else placement
 
 
 def _only_one(gray: Gray, targets: Sequence[Target], chosen: Guess, guesses: Sequence[Guess]) -> bool:

@@ -33,12 +33,14 @@ BLUR_BINS = 1.3
 """Softness of the profiles: lets a skew of a few tenths of a degree pass."""
 LINE_PIXELS = 31
 """Shortest dark run that counts as a line, in reduced pixels."""
+THIN_PIXELS = 7
+"""What is dark and thinner than this, with paper on both sides, may be a line; fills and the sheet's edge are not."""
 ANGLE_BINS = 360
 """Of 90 degrees: 0.25 degrees each."""
 NEAR_SCALE = 0.85
 """From here on a page fills the picture, as it does under a scanner or the kiosk's camera: tried first."""
-CLEAR_SCORE = 1.25
-"""A guess this good ends the search. Real scans, right page: 1.27 and more; wrong page: 1.11 and less."""
+CLEAR_SCORE = 1.35
+"""A guess this good ends the search. Real scans, right page: 1.43 and more; wrong page: 1.25 and less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +83,7 @@ def guess_pages(gray: Gray, pages: Sequence[tuple[PageLayout, float]]) -> list[G
 
 def _turn_upright(small: Gray) -> tuple[Gray, Matrix]:
     """The picture turned so that its lines lie along the axes, and the 3x3 matrix that did it."""
-    soft = cv2.GaussianBlur(small, (0, 0), 1.5)
-    dx = cv2.Sobel(soft, cv2.CV_32F, 1, 0)
-    dy = cv2.Sobel(soft, cv2.CV_32F, 0, 1)
-    strength, direction = cv2.cartToPolar(dx, dy, angleInDegrees=True)
-    bins = np.mod(direction * (ANGLE_BINS / 90.0), ANGLE_BINS).astype(np.intp)
-    votes = np.bincount(bins.ravel(), weights=strength.ravel(), minlength=ANGLE_BINS)
-    votes = sum(np.roll(votes, k) for k in (-1, 0, 1))
-    angle = (int(np.argmax(votes)) + 0.5) * 90.0 / ANGLE_BINS
-    angle = angle - 90.0 if angle > 45.0 else angle
+    angle = _line_angle(small)
     height, width = small.shape
     side_w = int(np.ceil(abs(width * np.cos(np.radians(angle))) + abs(height * np.sin(np.radians(angle)))))
     side_h = int(np.ceil(abs(height * np.cos(np.radians(angle))) + abs(width * np.sin(np.radians(angle)))))
@@ -99,10 +93,23 @@ def _turn_upright(small: Gray) -> tuple[Gray, Matrix]:
     return np.asarray(upright, dtype=np.uint8), np.vstack([turn, (0.0, 0.0, 1.0)])
 
 
+def _line_angle(small: Gray) -> float:
+    """By how many degrees (-45..45) the picture's straight edges are turned from its axes."""
+    soft = cv2.GaussianBlur(small, (0, 0), 1.5)
+    dx = cv2.Sobel(soft, cv2.CV_32F, 1, 0)
+    dy = cv2.Sobel(soft, cv2.CV_32F, 0, 1)
+    strength, direction = cv2.cartToPolar(dx, dy, angleInDegrees=True)
+    bins = np.mod(np.round(direction * (ANGLE_BINS / 90.0)), ANGLE_BINS).astype(np.intp)
+    votes = np.bincount(bins.ravel(), weights=strength.ravel(), minlength=ANGLE_BINS)
+    votes = np.convolve(np.concatenate([votes[-2:], votes, votes[:2]]), (1, 2, 3, 2, 1), mode="valid")
+    angle = int(np.argmax(votes)) * 90.0 / ANGLE_BINS
+    return angle - 90.0 if angle > 45.0 else angle
+
+
 def _line_profiles(upright: Gray) -> tuple[Floats, Floats]:
     """Length of horizontal line in every row bin and of vertical line in every column bin."""
-    paper = cv2.blur(cv2.morphologyEx(upright, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8)), (15, 15))
-    dark = (upright.astype(np.int16) * 5 < paper.astype(np.int16) * 4).astype(np.uint8)
+    paper = cv2.morphologyEx(upright, cv2.MORPH_CLOSE, np.ones((THIN_PIXELS, THIN_PIXELS), np.uint8))
+    dark = (upright.astype(np.int16) * 6 < paper.astype(np.int16) * 5).astype(np.uint8)
     profiles = []
     for axis in (0, 1):
         along = (LINE_PIXELS, 1) if axis == 0 else (1, LINE_PIXELS)
@@ -112,8 +119,13 @@ def _line_profiles(upright: Gray) -> tuple[Floats, Floats]:
         amount = runs.sum(axis=1 - axis, dtype=np.float64)
         binned = np.zeros(BINS)
         np.add.at(binned, np.minimum(np.arange(len(amount)) // BIN, BINS - 1), amount)
-        profiles.append(_normal(np.sqrt(binned)))
+        profiles.append(_normal(_soft(np.sqrt(binned)[None])[0]))
     return profiles[0], profiles[1]
+
+
+def _soft(profiles: Floats) -> Floats:
+    """Blurs every row."""
+    return np.asarray(cv2.GaussianBlur(profiles, (0, 0), sigmaX=BLUR_BINS, sigmaY=0.01), dtype=np.float64)
 
 
 def _normal(profile: Floats) -> Floats:
@@ -137,8 +149,7 @@ def _template(lines: tuple[Ruling, ...], height: float, bins: float, far: bool) 
         target[np.arange(count), np.minimum((at * scales).astype(np.intp), BINS - 1)] += length * scales
     spectra = []
     for table in (rows, columns):
-        soft = cv2.GaussianBlur(np.sqrt(table), (0, 0), sigmaX=BLUR_BINS, sigmaY=0.01)
-        spectra.append(np.fft.rfft(np.stack([_normal(row) for row in soft]), axis=1))
+        spectra.append(np.fft.rfft(np.stack([_normal(row) for row in _soft(np.sqrt(table))]), axis=1))
     return _Template(spectra[0], spectra[1], scales)
 
 
