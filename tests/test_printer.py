@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import cv2
 import numpy as np
@@ -167,6 +168,19 @@ def test_the_power_goes_in_the_middle_of_a_line(
     path = machine.strips[-1].path
     assert path is not None
     assert code_on(path) == [receipt().receipt.code]
+
+
+@pytest.mark.parametrize("at_mm", [TEXT_PART_MM, CODE_PART_MM])
+def test_the_power_blinks_and_the_rest_comes_out_as_garbage(machine: SimulatedPrinter, at_mm: float) -> None:
+    printer = EscposPrinter(machine.device, BAUD, patience=Patience(0.5, 1.0, finish_s=2.0))
+
+    def blink() -> None:
+        machine.power_off()
+        Timer(0.2, machine.power_on).start()
+
+    machine.at_mm(at_mm, blink)
+    assert printer.print(receipt()).printed is Printed.DOUBTFUL
+    printer.close()
 
 
 def test_the_cutter_jams_at_the_very_end(machine: SimulatedPrinter, printer: EscposPrinter) -> None:

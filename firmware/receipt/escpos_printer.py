@@ -4,9 +4,10 @@ python-escpos makes the bytes; they are sent and the answers are read here, beca
 silence for "paper present". Here silence is a fault, and so is an answer that is not a status byte.
 
 Status is asked in real time (DLE EOT n), before the first byte and again after every POLL_BYTES, always between two
-commands: inside one, a printer takes the question for data. Completion is confirmed by GS r 1, which stands in the
-stream after the cut and is answered when the printer gets there. Sources: Epson's ESC/POS command reference, DLE EOT,
-GS r, DLE DC4 fn 8.
+commands: inside one, a printer takes the question for data. Milestones (GS r 1) stand in the stream, the last one after
+the cut, and are answered when the printer gets there: the strip is confirmed when all are answered. A printer that
+lost power in between has lost those in its buffer. Sources: Epson's ESC/POS command reference, DLE EOT, GS r, DLE DC4
+fn 8.
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ PROFILES = {576: "TM-T20II", 384: "POS-5890"}
 """python-escpos profile by printable dots: 203 dpi, 48 columns with a cutter, and 32 columns with a tear bar."""
 
 POLL_BYTES = 1024
-"""After so many bytes the printer is asked whether it still prints: a second at 9600 baud, so a power loss is seen
-before the printer has started again."""
+"""After so many bytes stands a milestone, and the printer is asked whether it still prints: a second at 9600 baud, a
+quarter of a common printer's buffer."""
+
+POLL_S = 0.1
+"""Between two questions while only waiting."""
 
 RASTER_ROWS = 12
 """Dot rows in one raster command: small, so that there is room for the question between two of them."""
@@ -42,9 +46,9 @@ TEAR_LINES = 4
 BITS_PER_BYTE = 10
 """On the line: start, eight data bits, stop."""
 
-_REAL_TIME = b"\x10\x04"
+_ASK = b"\x10\x04"
 _PRINTER, _OFFLINE_CAUSE, _ERROR_CAUSE, _PAPER = 1, 2, 3, 4
-_ASK_WHEN_DONE = b"\x1dr\x01"
+_MILESTONE = b"\x1dr\x01"
 _CLEAR_BUFFERS = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
 """DLE DC4 fn 8: forget what was sent, so that new paper does not let loose the rest of a strip."""
 
@@ -100,7 +104,6 @@ class EscposPrinter:
         try:
             with self._port() as port:
                 self._send(port, commands)
-                self._wait_until_done(port)
         except _Stopped:
             return PrintOutcome(Printed.DOUBTFUL, self._give_up())
         return PrintOutcome(Printed.CONFIRMED, self.status())
@@ -133,39 +136,46 @@ class EscposPrinter:
             raise _Stopped("gone") from problem
 
     def _send(self, port: serial.Serial, commands: list[bytes]) -> None:
-        unanswered = 0
+        """Send the strip with its milestones, and wait until every one of them has been answered."""
+        unasked = missing = 0
         for command in commands:
             port.write(command)
-            unanswered += len(command)
-            if unanswered >= POLL_BYTES:
-                port.write(_REAL_TIME + bytes([_PRINTER]))
-                in_transit = unanswered * BITS_PER_BYTE / self._baud
-                self._must_be_online(self._byte(port, self._patience.stall_s + in_transit))
-                unanswered = 0
+            unasked += len(command)
+            if unasked >= POLL_BYTES:
+                port.write(_MILESTONE + _ASK + bytes([_PRINTER]))
+                in_transit = unasked * BITS_PER_BYTE / self._baud
+                missing += 1 - self._milestones(port, self._patience.stall_s + in_transit)
+                unasked = 0
+        port.write(_MILESTONE)
+        self._wait_for_milestones(port, missing + 1)
 
-    def _wait_until_done(self, port: serial.Serial) -> None:
-        port.write(_ASK_WHEN_DONE)
+    def _wait_for_milestones(self, port: serial.Serial, missing: int) -> None:
         until = self._monotonic() + self._patience.finish_s
-        done = False
-        while not done:
+        while missing:
             if self._monotonic() > until:
                 raise _Stopped("late")
-            port.write(_REAL_TIME + bytes([_PRINTER]))
-            answer = self._byte(port, self._patience.stall_s)
-            while _is_paper_answer(answer):
-                done = _paper_present(answer)
-                answer = self._byte(port, self._patience.answer_s)
-            self._must_be_online(answer)
+            time.sleep(POLL_S)
+            port.write(_ASK + bytes([_PRINTER]))
+            missing -= self._milestones(port, self._patience.stall_s)
 
-    def _must_be_online(self, answer: int) -> None:
+    def _milestones(self, port: serial.Serial, timeout_s: float) -> int:
+        """Read up to the real-time answer, which must say that it prints. How many milestones came before it."""
+        passed = 0
+        answer = self._byte(port, timeout_s)
+        while _is_paper_answer(answer):
+            if answer & _PAPER_GONE:
+                raise _Stopped("paper")
+            passed += 1
+            answer = self._byte(port, self._patience.answer_s)
         if not _is_real_time(answer) or answer & _OFFLINE:
             raise _Stopped("offline")
+        return passed
 
     def _ask_everything(self, port: serial.Serial) -> PrinterStatus:
         port.reset_input_buffer()
         answers = []
         for question in (_PRINTER, _OFFLINE_CAUSE, _ERROR_CAUSE, _PAPER):
-            port.write(_REAL_TIME + bytes([question]))
+            port.write(_ASK + bytes([question]))
             answers.append(self._byte(port, self._patience.answer_s))
         return judge(*answers)
 
@@ -178,6 +188,13 @@ class EscposPrinter:
             raise _Stopped("silent")
         return answer[0]
 
+    def _hear_out(self, port: serial.Serial) -> None:
+        """Read until it is quiet: answers to old questions would be taken for answers to the next ones."""
+        port.timeout = self._patience.answer_s
+        until = self._monotonic() + self._patience.stall_s
+        while port.read(1) and self._monotonic() < until:
+            pass
+
     def _give_up(self) -> PrinterStatus:
         """Take back what the printer has not printed yet, then see how it is."""
         try:
@@ -185,8 +202,8 @@ class EscposPrinter:
                 port.reset_output_buffer()
                 _restart_output(port)
                 port.write(_CLEAR_BUFFERS)
-                # What is still in transit may be answered, and so may the clearing: neither is a status.
-                time.sleep(2 * POLL_BYTES * BITS_PER_BYTE / self._baud + self._patience.answer_s / 4)
+                time.sleep(2 * POLL_BYTES * BITS_PER_BYTE / self._baud)  # what is still in transit
+                self._hear_out(port)
         except _Stopped:
             return PrinterStatus.FAULT
         return self.status()
@@ -205,6 +222,8 @@ _CUTTER_OR_UNRECOVERABLE = 0x08 | 0x20
 _RECOVERS_BY_ITSELF = 0x40
 _PAPER_ABSENT = 0x60
 _PAPER_NEAR_END = 0x0C
+_PAPER_GONE = 0x0C
+"""In an answer to GS r 1, where the bits stand elsewhere."""
 
 
 def judge(printer: int, offline_cause: int, error_cause: int, paper: int) -> PrinterStatus:
@@ -230,12 +249,6 @@ def _is_real_time(answer: int) -> bool:
 def _is_paper_answer(answer: int) -> bool:
     """Answers to GS r 1 have fixed bits: 0xx0xxxx."""
     return answer & 0x90 == 0
-
-
-def _paper_present(answer: int) -> bool:
-    if answer & 0x0C:
-        raise _Stopped("paper")
-    return True
 
 
 class _Recorder(Escpos):  # type: ignore[misc]
