@@ -73,6 +73,7 @@ def test_an_empty_box_becomes_a_zero() -> None:
     text = strip(stored(FORM, {**PPWP_2024, "suara_3": None}))
     assert re.search(r"Suara pasangan 3 \.+ +- *\n +tidak diisi", text)
     assert "kotak tidak diisi di formulir" in text
+    assert "Semua jumlah" not in text, "a sum with an empty box cannot be judged"
 
 
 @BOTH_PAPERS

@@ -136,7 +136,8 @@ class _Writer:
         if failed:
             yield self._bar(self.say("rules-failed", count=len(failed)), 1)
         else:
-            yield from map(Line, wrapped(self.say("rules-hold"), self.columns))
+            whole = all(entry.value is not None for entry in self.record.fields)
+            yield from map(Line, wrapped(self.say("rules-hold" if whole else "rules-partly"), self.columns))
         for rule in failed:
             first, *rest = wrapped(self._rule(rule), self.columns - 4)
             yield Line(f"{rule.rule:<3} {first}")
