@@ -7,6 +7,7 @@ The paper becomes 0 and the darkest ink about 1, whatever the light was. The pap
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,11 +43,17 @@ def normalise(cell: Gray) -> NDArray[np.float32]:
         raise ValueError(f"a cell is uint8 {CELL_PIXELS}x{CELL_PIXELS}, not {cell.dtype} {cell.shape}")
     kernel = np.ones((PAPER_REACH, PAPER_REACH), np.uint8)
     closed = cv2.morphologyEx(cell, cv2.MORPH_CLOSE, kernel).astype(np.float32)
-    brightest = float(np.percentile(cell, 95))
+    brightest = _level(cell, 0.95)
     paper = cv2.blur(np.maximum(closed, max(PAPER_FLOOR * brightest, PAPER_DARKEST)), (PAPER_SMOOTH, PAPER_SMOOTH))
     ink = np.asarray(paper - cell.astype(np.float32), np.float32)
-    contrast = max(float(np.percentile(ink, 98)), CONTRAST_FLOOR)
+    contrast = max(_level(ink, 0.98), CONTRAST_FLOOR)
     return np.asarray(np.clip(ink / contrast, 0.0, INPUT_MAX), np.float32)
+
+
+def _level(picture: NDArray[Any], part: float) -> float:
+    """The value that `part` of the pixels do not exceed (np.percentile takes five times as long)."""
+    rank = int(part * (picture.size - 1))
+    return float(np.partition(picture, rank, axis=None)[rank])
 
 
 def batch(cells: Sequence[Gray]) -> NDArray[np.float32]:

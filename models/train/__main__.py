@@ -15,7 +15,7 @@ import torch
 
 from firmware.digit_model.classifier import DigitModel
 from firmware.records import LABELS
-from models.train import calibrate, export, pool
+from models.train import calibrate, card, export, pool
 from models.train import data as datasets
 from models.train.cvl import as_cells
 from models.train.evaluation import Result, summary
@@ -112,6 +112,8 @@ def finish(
         export.write(Path(draft), model, threshold, date, about, {})
         measured = figures(folder, boxes, synthetic, threshold, Path(draft))
     export.write(out, model, threshold, date, about, measured)
+    if (out / card.CARD).is_file():
+        card.write(out)
     click.echo(f"test accuracy {measured['test_corrected_labels']['accuracy']}, accept_digit {threshold}")
 
 

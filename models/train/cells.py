@@ -20,6 +20,12 @@ from models.train.strokes import glyph, scribble
 MIX = {**dict.fromkeys(DIGITS, 0.06), "X": 0.12, "-": 0.08, "blank": 0.08, "unclear": 0.12}
 """Share of every label in the synthetic pool."""
 
+TALL_SHARE = 0.25
+"""Share of 2019 cells that are much taller than wide (the candidates' votes); the framing presses them square."""
+
+TALLEST = 1.95
+"""Height of the tallest such cell relative to its width."""
+
 BOXED_SHARE = 0.45
 """Share of 2024 boxes; the rest are 2019 cells."""
 
@@ -41,9 +47,13 @@ class InkShelf:
         return DrawnInk(glyph(rng, label, square=rng.random() < (0.4 if boxed else 0.06)))
 
 
-def place(rng: np.random.Generator, ink: Ink, boxed: bool, small: float = 1.0) -> Affine:
+CROSS_TURN = 0.22
+"""Radians (one sigma): crosses are written more carelessly than digits."""
+
+
+def place(rng: np.random.Generator, ink: Ink, boxed: bool, turn: float = 0.0) -> Affine:
     """Where and how large ink is written in the cell: an affine matrix from the unit square to the canvas."""
-    height = CELL_SIDE * small * (rng.uniform(0.42, 0.95) if boxed else rng.uniform(0.32, 0.85))
+    height = CELL_SIDE * (rng.uniform(0.42, 0.95) if boxed else rng.uniform(0.32, 0.85))
     if isinstance(ink, LiftedInk):
         aspect = ink.alpha.shape[1] / ink.alpha.shape[0] * rng.uniform(0.85, 1.15)
     else:
@@ -52,6 +62,8 @@ def place(rng: np.random.Generator, ink: Ink, boxed: bool, small: float = 1.0) -
     spread = 0.05 if boxed else 0.09
     x, y = CANVAS / 2 + rng.normal(0, spread * CELL_SIDE, 2)
     angle, slant = rng.normal(0, 0.07), rng.normal(0.0, 0.13)
+    if turn:
+        angle += rng.normal(0, turn)
     linear = np.array([[np.cos(angle), slant - np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ np.diag(
         [breadth, height]
     )
@@ -60,17 +72,18 @@ def place(rng: np.random.Generator, ink: Ink, boxed: bool, small: float = 1.0) -
 
 def pen(rng: np.random.Generator, boxed: bool) -> float:
     """A pen's width in canvas pixels: ball pens of 0.5 to 1 mm, felt pens on the large boxes."""
-    return float(rng.choice([rng.uniform(1.6, 4.0), rng.uniform(3.0, 8.0)]) if boxed else rng.uniform(1.8, 5.0))
+    return float(rng.choice([rng.uniform(1.6, 4.0), rng.uniform(3.0, 11.0)]) if boxed else rng.uniform(1.8, 5.0))
 
 
-def write(
-    rng: np.random.Generator, canvas: Canvas, shelf: InkShelf, label: str, boxed: bool, small: float = 1.0
-) -> Alpha:
+def write(rng: np.random.Generator, canvas: Canvas, shelf: InkShelf, label: str, boxed: bool) -> Alpha:
     """Write one label; returns the coverage that was laid down."""
     ink = shelf.pick(rng, label, boxed)
-    matrix = _cross_place(rng) if label == "X" and rng.random() < 0.3 else place(rng, ink, boxed, small)
     if label == "-":
         matrix = _dash_place(rng)
+    elif label == "X" and rng.random() < 0.3:
+        matrix = _cross_place(rng)
+    else:
+        matrix = place(rng, ink, boxed, CROSS_TURN if label == "X" else 0.0)
     alpha = ink.render(matrix, pen(rng, boxed), CANVAS)
     _lay(rng, canvas, alpha, boxed)
     return alpha
@@ -108,7 +121,18 @@ def _specks(rng: np.random.Generator, canvas: Canvas) -> None:
 
 def _unclear(rng: np.random.Generator, canvas: Canvas, shelf: InkShelf, boxed: bool) -> None:
     """Ink that no one should read as one digit."""
-    kinds = (_overwritten, _overwritten, _struck_out, _scribbled, _several, _half, _corrected, _diagonal, _blurred)
+    kinds = (
+        _overwritten,
+        _overwritten,
+        _struck_out,
+        _scribbled,
+        _several,
+        _half,
+        _corrected,
+        _diagonal,
+        _long_cross,
+        _blurred,
+    )
     kinds[int(rng.integers(len(kinds)))](rng, canvas, shelf, boxed)
 
 
@@ -187,6 +211,29 @@ def _diagonal(rng: np.random.Generator, canvas: Canvas, shelf: InkShelf, boxed: 
     _lay(rng, canvas, paper.line(rng, middle - half, middle + half, pen(rng, boxed)), boxed)
 
 
+def _long_cross(rng: np.random.Generator, canvas: Canvas, shelf: InkShelf, boxed: bool) -> None:
+    """Part of a cross or zigzag drawn over a whole number: one or two strokes that leave the cell."""
+    corner = CANVAS / 2 + rng.uniform(-0.5, 0.5, 2) * CELL_SIDE
+    slope, width = rng.uniform(0.25, 1.1), pen(rng, boxed)
+    first, second = rng.choice([-1, 1]), rng.choice([-1, 1])
+    _lay(rng, canvas, paper.line(rng, corner, corner + CANVAS * np.array([first, slope * second]), width), boxed)
+    if rng.random() < 0.6:
+        _lay(rng, canvas, paper.line(rng, corner, corner + CANVAS * np.array([-first, slope * second]), width), boxed)
+    else:
+        _lay(rng, canvas, paper.line(rng, corner, corner - CANVAS * np.array([first, slope * second]), width), boxed)
+
+
+def _pressed(rng: np.random.Generator, canvas: Canvas, shelf: InkShelf, label: str) -> None:
+    """Writing in a tall cell, pressed together vertically."""
+    white = np.full_like(canvas, 255.0)
+    write(rng, white, shelf, label, False)
+    factor = 1 / rng.uniform(1.3, TALLEST)
+    drift = rng.normal(0, 0.05 * CELL_SIDE)
+    matrix = np.array([[1, 0, 0], [0, factor, CANVAS / 2 * (1 - factor) + drift]])
+    shown = cv2.warpAffine(white, matrix, (CANVAS, CANVAS), flags=cv2.INTER_AREA, borderValue=255.0)
+    canvas *= shown / 255.0
+
+
 def _blurred(rng: np.random.Generator, canvas: Canvas, shelf: InkShelf, boxed: bool) -> None:
     write(rng, canvas, shelf, str(rng.choice(list("023456789X"))), boxed)
     canvas[:] = camera.defocus(rng, canvas)
@@ -199,6 +246,8 @@ def draw(rng: np.random.Generator, shelf: InkShelf, label: str, boxed: bool, str
         _specks(rng, canvas)
     if label == "unclear":
         _unclear(rng, canvas, shelf, boxed)
+    elif label != "blank" and not boxed and rng.random() < TALL_SHARE:
+        _pressed(rng, canvas, shelf, label)
     elif label != "blank":
         write(rng, canvas, shelf, label, boxed)
     if boxed or rng.random() < 0.25:

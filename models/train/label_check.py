@@ -21,9 +21,9 @@ from models.train import pool
 from models.train.calibrate import logits_of, probabilities
 from models.train.training import prepare, train
 
-FOLDS = 4
+FOLDS = 3
 POOL_CELLS = 30_000
-STEPS = 1500
+STEPS = 900
 SEED = 7
 SUSPECT_BELOW = 0.5
 """A label is looked at when its own probability is below this."""

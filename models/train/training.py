@@ -78,6 +78,7 @@ def _batches(real: Real, pool: Pool, steps: int, seed: int, out: queue.Queue[tup
 def train(real: Real, pool: Pool, steps: int, seed: int) -> DigitNet:
     """A trained network in evaluation mode; prints a line every 200 steps."""
     torch.manual_seed(seed)
+    cv2.setNumThreads(1)  # its threads would fight with torch's for the same cores
     net = DigitNet().to(memory_format=torch.channels_last)
     ready: queue.Queue[tuple[Tensor, Tensor]] = queue.Queue(QUEUE)
     threading.Thread(target=_batches, args=(real, pool, steps, seed, ready), daemon=True).start()
