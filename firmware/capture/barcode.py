@@ -21,7 +21,7 @@ class Barcode:
 
 def read_code128(gray: Gray) -> list[Barcode]:
     """All valid Code 128 barcodes in a picture, at any rotation."""
-    found = zxingcpp.read_barcodes(gray, formats=zxingcpp.BarcodeFormat.Code128)
+    found = zxingcpp.read_barcodes(gray, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.Code128))
     return [Barcode(code.text, _corners(code.position)) for code in found if code.valid]
 
 

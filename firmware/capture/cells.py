@@ -81,9 +81,7 @@ def cut_strip(picture: NDArray[np.uint8], field: Field, homography: Matrix) -> F
     return FieldStrip(field.id, sample(picture, homography, area, STRIP_WIDTH, height))
 
 
-def sample(
-    picture: NDArray[np.uint8], homography: Matrix, area: Rect, width: int, height: int
-) -> NDArray[np.uint8]:
+def sample(picture: NDArray[np.uint8], homography: Matrix, area: Rect, width: int, height: int) -> NDArray[np.uint8]:
     """`area` (page mm) as a picture of width x height pixels; outside of the source the nearest edge is repeated."""
     scale = pixels_per_mm(homography, np.array([(area.x + area.w / 2, area.y + area.h / 2)]))
     fine = int(np.clip(np.ceil(scale * max(area.w / width, area.h / height)), 1, MOST_OVERSAMPLING))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from firmware.capture.rulings import Floats, LinePieces, Probe, cut, project
 from firmware.records import Matrix
@@ -67,7 +66,9 @@ def corrected(
 ) -> Matrix:
     """The homography (page mm to pixels) that fits what was seen; the same one where too little was seen."""
     rows, target, base, centre, size = _equations(homography, pieces, probe, anchors)
-    allowed = np.array([stiffness.move, *[stiffness.affine] * 2] * 2 + [stiffness.perspective * size / stiffness.over] * 2)
+    allowed = np.array(
+        [stiffness.move, *[stiffness.affine] * 2] * 2 + [stiffness.perspective * size / stiffness.over] * 2
+    )
     free = allowed > 0
     if len(target) < LEAST_EQUATIONS:
         return homography
@@ -77,8 +78,8 @@ def corrected(
     bend = np.array([[1 + a1, a2, a0], [b1, 1 + b2, b0], [-g, -h, 1.0]])
     normal = np.array([[1 / size, 0, -centre[0] / size], [0, 1 / size, -centre[1] / size], [0, 0, 1.0]])
     page = np.linalg.inv(normal) @ bend @ normal
-    result: Matrix = homography @ np.linalg.inv(page)
-    return result / result[2, 2]
+    result = homography @ np.linalg.inv(page)
+    return np.asarray(result / result[2, 2], dtype=np.float64)
 
 
 def _equations(
@@ -92,7 +93,7 @@ def _equations(
     towards = -probe.offset[seen]
     base = np.ones(len(found))
     if len(anchors.page):
-        at = project(np.linalg.inv(homography), anchors.picture)
+        at = project(np.asarray(np.linalg.inv(homography), dtype=np.float64), anchors.picture)
         found = np.concatenate([found, at, at])
         across = np.concatenate([across, np.zeros(len(at), np.intp), np.ones(len(at), np.intp)])
         towards = np.concatenate([towards, (anchors.page - at).T.ravel()])
@@ -114,8 +115,8 @@ def _equations(
 
 def _robust(rows: Floats, target: Floats, base: Floats, allowed: Floats, size: float) -> Floats:
     """Iteratively reweighted ridge least squares; starts from the weights of an L1 fit."""
-    solution = np.zeros(rows.shape[1])
-    weight: NDArray[np.float64] = base
+    solution: Floats = np.zeros(rows.shape[1])
+    weight: Floats = base
     for turn in range(ROUNDS):
         residual = np.abs(target - rows @ solution)
         if turn:

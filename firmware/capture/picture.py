@@ -45,7 +45,7 @@ class _Size:
     height: int
 
 
-class _Unusable(Exception):  # noqa: N818
+class _Unusable(Exception):
     """The file is refused while it is walked."""
 
     def __init__(self, reason: PageRefusal) -> None:

@@ -20,7 +20,7 @@ from firmware.capture.rulings import Floats, LinePieces, cell_side, cut, printed
 from firmware.forms.layout import IdentityKind, PageLayout, Rect
 from firmware.records import Geometry, Gray, Matrix
 
-SEARCH_CELLS = ((0.36, 3), (0.36, 3), (0.18, 2), (0.1, 1))
+SEARCH_CELLS = ((0.36, 3), (0.36, 3), (0.36, 3), (0.18, 2), (0.1, 1))
 """How far from its predicted place a line is looked for, in cell sides, and every how manieth piece, step by step."""
 FOUND_CELLS = 0.06
 """A line this far (cell sides) from its predicted place counts as found there: 0.5 mm on A4, 1.1 mm on the plano."""
@@ -50,6 +50,8 @@ MARK_RADIUS_CELLS = 1.0
 GUESS_AWAY = 0.5
 """Distance that a guess by lines counts as, as part of the page's height."""
 MARK_CHOICES = 3
+MOST_CHOICES = 4
+"""Places tried for one mark, and choices of all marks that are followed up."""
 LEAST_ANCHORS = 2
 """Points from which it can be grown."""
 
@@ -196,19 +198,20 @@ def _pose(lines: Lines, anchors: Anchors, start: Matrix) -> Matrix:
 
 
 def _with_marks(gray: Gray, lines: Lines, known: Anchors, start: Matrix) -> list[Anchors]:
-    """Every choice of marks, from the nearest to what is known outwards; a mark that is nowhere is left out."""
-    choices = [known]
+    """The likeliest choices of marks, from the nearest to what is known outwards; one that is nowhere is left out."""
+    choices = [(0.0, known)]
     at = known.page.mean(axis=0) if len(known.page) else np.zeros(2)
     for mark in sorted(lines.page.marks, key=lambda m: float(np.linalg.norm(square_centres(m)[0] - at))):
         page = square_centres(mark)
         longer = []
-        for anchors in choices:
+        for likeness, anchors in choices:
             away = np.linalg.norm(anchors.page - page[0], axis=1).min(initial=GUESS_AWAY * lines.height)
             radius = MARK_RADIUS * float(away) + MARK_RADIUS_CELLS * lines.side
             found = find_mark(gray, _pose(lines, anchors, start), mark, radius, MARK_CHOICES)
-            longer += [_and(anchors, page, place.picture, lines) for place in found] or [anchors]
-        choices = longer
-    return choices
+            longer += [(likeness + f.likeness, _and(anchors, page, f.picture, lines)) for f in found]
+            longer += [] if found else [(likeness, anchors)]
+        choices = sorted(longer, key=lambda choice: -choice[0])[:MOST_CHOICES]
+    return [anchors for _, anchors in choices]
 
 
 def _and(anchors: Anchors, page: Floats, picture: Floats, lines: Lines) -> Anchors:

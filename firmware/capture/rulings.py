@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from firmware.forms.layout import CellStyle, PageLayout, Rect, Ruling
 from firmware.records import Gray, Matrix
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 PIECE_CELLS = 0.7
 """Length of a piece in sides of a digit box: long enough to average a pen stroke away, short enough for separators."""
@@ -128,7 +130,7 @@ def cut(lines: Sequence[Ruling], side: float) -> LinePieces:
         piece = PIECE_CELLS * side * (2 if end - start > LONG_LINE_CELLS * side else 1)
         count = max(1, round((end - start) / piece))
         edges = np.linspace(start, end, count + 1)
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges):
             middle = float(low + high) / 2
             centres.append((fixed, middle) if vertical else (middle, fixed))
             across.append(0 if vertical else 1)
@@ -181,16 +183,16 @@ def _profiles(gray: Gray, homography: Matrix, pieces: LinePieces, offsets: Float
     """Mean grey across each piece: (n, len(offsets)); black outside of the picture, so that nothing is seen there."""
     middle = project(homography, pieces.centre)
     vertical = (pieces.across == 0)[:, None]
-    right = project(homography, pieces.centre + (1.0, 0.0)) - middle
-    down = project(homography, pieces.centre + (0.0, 1.0)) - middle
+    right = project(homography, pieces.centre + np.array([1.0, 0.0])) - middle
+    down = project(homography, pieces.centre + np.array([0.0, 1.0])) - middle
     along, across = np.where(vertical, down, right), np.where(vertical, right, down)
     spread = ((np.arange(PIECE_SAMPLES) + 0.5) / PIECE_SAMPLES - 0.5)[None, :, None] * pieces.length[:, None, None]
     starts = middle[:, None, :] + spread * along[:, None, :]
-    where = [
+    x, y = (
         (starts[:, :, None, k] + across[:, None, None, k] * offsets).astype(np.float32).reshape(-1, len(offsets))
         for k in (0, 1)
-    ]
-    grey = cv2.remap(gray, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    )
+    grey = cv2.remap(gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     mean: Floats = grey.reshape(len(pieces), PIECE_SAMPLES, -1).mean(axis=1)
     return mean
 

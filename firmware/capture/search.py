@@ -86,39 +86,47 @@ def _targets(key: _Layouts) -> tuple[Target, ...]:
 def find_page(gray: Gray, layouts: Sequence[FormLayout]) -> Located | Lost:
     """The one page in the picture, or why there is none."""
     targets = targets_of(layouts)
-    found = _by_lines(gray, targets)
+    guesses = guess_pages(gray, [(target.known.page, target.known.form.height) for target in targets])
+    found = _by_lines(gray, targets, guesses)
     if not isinstance(found, Located):
-        found = _by_identity(gray, targets, found)
+        found = _by_identity(gray, targets, guesses, found)
     if isinstance(found, Located) and _another(gray, targets, found):
         return Lost(PageRefusal.TWO_FORMS)
     return found
 
 
-def _by_lines(gray: Gray, targets: Sequence[Target]) -> Located | Lost:
-    """The page that the printed lines lead to, when its identity confirms it or no other page can be meant."""
-    guesses = guess_pages(gray, [(target.known.page, target.known.form.height) for target in targets])
+def _by_lines(gray: Gray, targets: Sequence[Target], guesses: Sequence[Guess]) -> Located | Lost:
+    """The page that the printed lines lead to, when it is proven and cannot be another."""
     best = 0.0
     for guess in guesses[:GUESSES_TRIED]:
         if guess.score < LEAST_SCORE:
             break
-        target = targets[guess.page]
-        placement = _proven(gray, target.lines, guess.homography)
-        if isinstance(placement, Doubtful):
-            best = max(best, placement.support)
-            continue
-        seen = identity_at(gray, placement.geometry.homography, target.known.page.identity)
-        if seen == target.identity or (seen is None and _only_one(gray, targets, guess, guesses)):
-            return Located(target.known, placement)
+        placement = register(gray, targets[guess.page].lines, guess.homography)
+        if isinstance(placement, Placement) and _is_this_page(gray, targets, guess, guesses, placement):
+            return Located(targets[guess.page].known, placement)
+        best = max(best, placement.support if isinstance(placement, Doubtful) else 0.0)
     return Lost(PageRefusal.NOT_REGISTERED if best >= FORM_LIKE_SUPPORT else PageRefusal.NO_FORM, best)
 
 
-def _proven(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
-    """The guess put to the proof, as it is, or (seen from the side) led by the corner marks."""
-    placement = register(gray, lines, guess)
-    if isinstance(placement, Placement):
-        return placement
-    led = from_marks(gray, lines, guess)
-    return register(gray, lines, led) if led is not None else placement
+def _by_marks(gray: Gray, targets: Sequence[Target], guesses: Sequence[Guess], lost: Lost) -> Located | Lost:
+    """The likeliest page by its lines, led by its corner marks: a flat guess for a picture taken from the side."""
+    guess = guesses[0]
+    led = from_marks(gray, targets[guess.page].lines, guess.homography) if guess.score >= LEAST_SCORE else None
+    if led is None:
+        return lost
+    placement = register(gray, targets[guess.page].lines, led)
+    if isinstance(placement, Placement) and _is_this_page(gray, targets, guess, guesses, placement):
+        return Located(targets[guess.page].known, placement)
+    return lost
+
+
+def _is_this_page(
+    gray: Gray, targets: Sequence[Target], guess: Guess, guesses: Sequence[Guess], placement: Placement
+) -> bool:
+    """True when the identity at its place says so, or cannot be read and no other page's lines fit."""
+    target = targets[guess.page]
+    seen = identity_at(gray, placement.geometry.homography, target.known.page.identity)
+    return seen == target.identity or (seen is None and _only_one(gray, targets, guess, guesses))
 
 
 def _only_one(gray: Gray, targets: Sequence[Target], chosen: Guess, guesses: Sequence[Guess]) -> bool:
@@ -129,13 +137,14 @@ def _only_one(gray: Gray, targets: Sequence[Target], chosen: Guess, guesses: Seq
     )
 
 
-def _by_identity(gray: Gray, targets: Sequence[Target], lines_say: Lost) -> Located | Lost:
+def _by_identity(gray: Gray, targets: Sequence[Target], guesses: Sequence[Guess], lost: Lost) -> Located | Lost:
+    """The page that a tag or barcode anywhere in the picture names; without any, what the marks lead to."""
     seen = sightings(gray, [target.known for target in targets])
     known = [sighting for sighting in seen if sighting.known]
     if len(known) > 1:
         return Lost(PageRefusal.TWO_FORMS)
     if not known:
-        return Lost(PageRefusal.OTHER_FORM) if seen else lines_say
+        return Lost(PageRefusal.OTHER_FORM) if seen else _by_marks(gray, targets, guesses, lost)
     target = next(target for target in targets if target.identity == known[0].identity)
     guess = from_identity(gray, target.lines, known[0].corners)
     placement = register(gray, target.lines, guess) if guess is not None else Doubtful(0.0, 0.0, 0.0)
@@ -152,7 +161,8 @@ def _another(gray: Gray, targets: Sequence[Target], found: Located) -> bool:
     rest = gray.copy()
     cv2.fillConvexPoly(rest, np.round(outline).astype(np.int32), 255)
     elsewhere: Sequence[Sighting] = sightings(rest, [target.known for target in targets])
-    return any(sighting.known for sighting in elsewhere) or isinstance(_by_lines(rest, targets), Located)
+    guesses = guess_pages(rest, [(target.known.page, target.known.form.height) for target in targets])
+    return any(sighting.known for sighting in elsewhere) or isinstance(_by_lines(rest, targets, guesses), Located)
 
 
 def _outline(found: Located) -> cv2.typing.MatLike:

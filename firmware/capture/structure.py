@@ -131,7 +131,7 @@ def _soft(profiles: Floats) -> Floats:
 def _normal(profile: Floats) -> Floats:
     centred = profile - profile.mean()
     length = float(np.linalg.norm(centred))
-    return centred / length if length > 0 else centred
+    return np.asarray(centred / length if length > 0 else centred)
 
 
 @lru_cache(maxsize=256)
