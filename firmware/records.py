@@ -62,7 +62,7 @@ class Press:
 class Frame:
     """The bytes of one picture, as the camera or file gave them; they are never re-encoded."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     sha256: str
     """Lower-case hexadecimal SHA-256 of `data`."""
     name: str
@@ -131,7 +131,7 @@ class CellImage:
     field: str
     index: int
     """0 is the leftmost, most significant box."""
-    gray: Gray
+    gray: Gray = field(repr=False)
     sharpness: float
     """1 = as sharp as the page's printing allows, 0 = no edge left."""
 
@@ -142,7 +142,7 @@ class BubbleColumn:
 
     field: str
     index: int
-    gray: Gray
+    gray: Gray = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class FieldStrip:
     """The rectified colour picture of all boxes of one field, for people. Shape (h, w, 3), BGR."""
 
     field: str
-    bgr: NDArray[np.uint8]
+    bgr: NDArray[np.uint8] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,9 +341,9 @@ class Confirmation:
 class SealedRecord:
     """Signed, not yet on disk. Only the signer makes these."""
 
-    cose: bytes
+    cose: bytes = field(repr=False)
     """COSE_Sign1 of the record."""
-    receipt: bytes
+    receipt: bytes = field(repr=False)
     """COSE_Sign1 of the receipt statement, the content of the QR code."""
     sha256: bytes
     """SHA-256 of `cose`: the record's name everywhere."""
