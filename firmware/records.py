@@ -131,7 +131,7 @@ class CellImage:
     field: str
     index: int
     """0 is the leftmost, most significant box."""
-    gray: Gray = field(repr=False)
+    gray: Gray
     sharpness: float
     """1 = as sharp as the page's printing allows, 0 = no edge left."""
 
@@ -142,7 +142,7 @@ class BubbleColumn:
 
     field: str
     index: int
-    gray: Gray = field(repr=False)
+    gray: Gray
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class FieldStrip:
     """The rectified colour picture of all boxes of one field, for people. Shape (h, w, 3), BGR."""
 
     field: str
-    bgr: NDArray[np.uint8] = field(repr=False)
+    bgr: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
