@@ -16,7 +16,7 @@ import numpy as np
 from firmware.capture.fit import FREE, LEAST_SPREAD, Anchors, Stiffness, corrected, posed
 from firmware.capture.marks import find_mark, square_centres, visible_marks
 from firmware.capture.recognition import box_corners
-from firmware.capture.rulings import Floats, LinePieces, cell_side, cut, printed_lines, probe
+from firmware.capture.rulings import Floats, LinePieces, cell_side, cut, printed_lines, probe, project
 from firmware.forms.layout import IdentityKind, PageLayout, Rect
 from firmware.records import Geometry, Gray, Matrix
 
@@ -28,6 +28,8 @@ LEAST_SUPPORT = 0.55
 """Least share of all printed lines of the page that must be found. Real scans with signatures masked: 0.86 and more."""
 LEAST_SEEN = 0.4
 """Share of lines that must be anywhere near in every step, or the guess is given up."""
+LEAST_INSIDE = 0.98
+"""Share of the page's lines that must lie within the picture: scanners cut margins, never what is printed."""
 LEAST_GROUP_SUPPORT = 0.75
 """The same for the lines around every group of cells: what is not seen is not proven. Real scans: 0.89 and more."""
 MOST_RESIDUAL_CELLS = 0.025
@@ -120,11 +122,18 @@ def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
     for name, pieces in lines.groups.items():
         groups[name] = _local(gray, lines, homography, pieces)
         weakest = min(weakest, support_of(gray, lines, groups[name], pieces)[0])
-    proven = support >= LEAST_SUPPORT and weakest >= LEAST_GROUP_SUPPORT
+    proven = support >= LEAST_SUPPORT and weakest >= LEAST_GROUP_SUPPORT and _inside(gray, homography, lines)
     if not (proven and residual <= MOST_RESIDUAL_CELLS * lines.side):
         return Doubtful(support, weakest, residual)
     marks = visible_marks(gray, homography, lines.page)
     return Placement(Geometry(homography, marks, residual, support), groups)
+
+
+def _inside(gray: Gray, homography: Matrix, lines: Lines) -> bool:
+    """True when the page is not cut off by the picture's edge."""
+    x, y = project(homography, lines.pieces.centre).T
+    within = (x >= 0) & (y >= 0) & (x < gray.shape[1]) & (y < gray.shape[0])
+    return float(within.mean()) >= LEAST_INSIDE
 
 
 def support_of(gray: Gray, lines: Lines, homography: Matrix, pieces: LinePieces) -> tuple[float, float]:

@@ -86,13 +86,16 @@ def _targets(key: _Layouts) -> tuple[Target, ...]:
 def find_page(gray: Gray, layouts: Sequence[FormLayout]) -> Located | Lost:
     """The one page in the picture, or why there is none."""
     targets = targets_of(layouts)
-    guesses = guess_pages(gray, [(target.known.page, target.known.form.height) for target in targets])
+    guesses = _guesses(gray, targets)
     found = _by_lines(gray, targets, guesses)
     if not isinstance(found, Located):
         found = _by_identity(gray, targets, guesses, found)
-    if isinstance(found, Located) and _another(gray, targets, found):
-        return Lost(PageRefusal.TWO_FORMS)
-    return found
+    another = _another(gray, targets, found) if isinstance(found, Located) else _two_halves(gray, targets)
+    return Lost(PageRefusal.TWO_FORMS) if another else found
+
+
+def _guesses(gray: Gray, targets: Sequence[Target]) -> list[Guess]:
+    return guess_pages(gray, [(target.known.page, target.known.form.height) for target in targets])
 
 
 def _by_lines(gray: Gray, targets: Sequence[Target], guesses: Sequence[Guess]) -> Located | Lost:
@@ -161,8 +164,18 @@ def _another(gray: Gray, targets: Sequence[Target], found: Located) -> bool:
     rest = gray.copy()
     cv2.fillConvexPoly(rest, np.round(outline).astype(np.int32), 255)
     elsewhere: Sequence[Sighting] = sightings(rest, [target.known for target in targets])
-    guesses = guess_pages(rest, [(target.known.page, target.known.form.height) for target in targets])
-    return any(sighting.known for sighting in elsewhere) or isinstance(_by_lines(rest, targets, guesses), Located)
+    return any(sighting.known for sighting in elsewhere) or isinstance(
+        _by_lines(rest, targets, _guesses(rest, targets)), Located
+    )
+
+
+def _two_halves(gray: Gray, targets: Sequence[Target]) -> bool:
+    """True when each half of the picture shows a form: two of them spoil each other's lines."""
+    height, width = gray.shape
+    first, second = (
+        (gray[:, : width // 2], gray[:, width // 2 :]) if width > height else (gray[: height // 2], gray[height // 2 :])
+    )
+    return all(isinstance(_by_lines(half, targets, _guesses(half, targets)), Located) for half in (first, second))
 
 
 def _outline(found: Located) -> cv2.typing.MatLike:

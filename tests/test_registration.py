@@ -1,0 +1,228 @@
+"""Whether the cells of a photographed form are found where they are, or the picture is refused."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from firmware.capture.page import take_page
+from firmware.capture.recognition import box_corners
+from firmware.capture.rulings import cell_side, project
+from firmware.capture.search import Located, Lost, find_page
+from firmware.forms.layout import Rect
+from firmware.forms.loader import shipped_layouts
+from firmware.records import CELL_PIXELS, Matrix, Page, PageRefusal, RefusedPage
+from tests.photographs import C1, DPR, HASIL, Picture, frame, layout, photograph, pose
+
+LAYOUTS = tuple(shipped_layouts().values())
+PHONE = (1800, 2400)
+KIOSK_2_MEGAPIXELS = (1224, 1632)
+MOST_ERROR_CELLS = 0.06
+"""Of a cell's side, and never more than half a millimetre."""
+MOST_ERROR_MM = 0.5
+
+
+def located(picture: Picture) -> Located | Lost:
+    return find_page(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8), LAYOUTS)
+
+
+def worst_error(found: Located, truth: Matrix) -> float:
+    """mm on the paper: the corner of a cell that is farthest from where it is."""
+    page = found.known.page
+    back = np.asarray(np.linalg.inv(truth), dtype=float)
+    errors = []
+    for field in page.fields:
+        for cell in field.cells:
+            corners = box_corners(cell)
+            seen = project(back, project(found.placement.groups[field.group], corners))
+            errors.append(float(np.linalg.norm(seen - corners, axis=1).max()))
+    return max(errors)
+
+
+def assert_found(picture: Picture, truth: Matrix, form: str, number: int) -> Located:
+    found = located(picture)
+    assert isinstance(found, Located), found
+    assert (found.known.form.id, found.known.page.number) == (form, number)
+    assert worst_error(found, truth) < min(MOST_ERROR_MM, MOST_ERROR_CELLS * cell_side(found.known.page))
+    return found
+
+
+def refusal(picture: Picture) -> PageRefusal:
+    outcome = take_page(frame(picture), LAYOUTS)
+    assert isinstance(outcome, RefusedPage), outcome
+    return outcome.reason
+
+
+def cover(picture: Picture, truth: Matrix, area: Rect, grey: int) -> Picture:
+    """Something lies on the page: an opaque patch over `area` (mm)."""
+    patched = picture.copy()
+    cv2.fillConvexPoly(patched, np.round(project(truth, box_corners(area))).astype(np.int32), (grey, grey, grey))
+    return patched
+
+
+EVERY_PAGE = [(form.id, page.number) for form in LAYOUTS for page in form.pages]
+
+
+@pytest.mark.parametrize(("form", "number"), EVERY_PAGE)
+def test_a_page_lies_a_little_askew(form: str, number: int) -> None:
+    truth = pose(form, PHONE, turn=1.4, lean=0.01, seed=number)
+    found = assert_found(photograph(form, number, truth, PHONE), truth, form, number)
+    assert found.placement.geometry.marks == ("TL", "TR", "BL", "BR")
+    assert found.placement.geometry.support > 0.9
+
+
+@pytest.mark.parametrize("turn", [90.0, 180.0, 270.0, 33.0, 147.0])
+@pytest.mark.parametrize(("form", "number"), [(C1, 1), (C1, 2), (HASIL, 2)])
+def test_a_page_lies_turned(form: str, number: int, turn: float) -> None:
+    size = (2400, 2400)
+    truth = pose(form, size, turn=turn)
+    assert_found(photograph(form, number, truth, size), truth, form, number)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("form", "number"), [(HASIL, 1), (HASIL, 2), (HASIL, 3), (DPR, 2)])
+def test_a_page_is_photographed_from_the_side(form: str, number: int, seed: int) -> None:
+    truth = pose(form, PHONE, turn=5.0, lean=0.09, seed=seed)
+    assert_found(photograph(form, number, truth, PHONE), truth, form, number)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_2_megapixel_picture_of_a4_whose_barcode_is_illegible(number: int) -> None:
+    truth = pose(C1, KIOSK_2_MEGAPIXELS, turn=1.0, lean=0.02, fill=0.97, seed=number)
+    assert_found(photograph(C1, number, truth, KIOSK_2_MEGAPIXELS), truth, C1, number)
+
+
+def test_the_paper_is_not_flat() -> None:
+    """A bulge moves one table by a millimetre; its cells follow."""
+    truth = pose(C1, PHONE, turn=0.5)
+    picture = photograph(C1, 1, truth, PHONE)
+    y, x = np.mgrid[0 : PHONE[1], 0 : PHONE[0]].astype(np.float32)
+    middle = project(truth, np.array([(185.0, 215.0)]))[0]
+    swell = 8.0 * np.exp(-(((x - middle[0]) / 500) ** 2 + ((y - middle[1]) / 330) ** 2))
+    bulged = np.asarray(cv2.remap(picture, x, (y + swell).astype(np.float32), cv2.INTER_LINEAR), np.uint8)
+    found = located(bulged)
+    assert isinstance(found, Located)
+    cell = found.known.form.fields["surat_suara_sisa"].cells[1]
+    there = project(found.placement.groups["surat_suara"], box_corners(cell)).mean(axis=0)
+    flat = project(truth, box_corners(cell)).mean(axis=0)
+    moved = 8.0 * np.exp(-(((there[0] - middle[0]) / 500) ** 2 + ((there[1] - middle[1]) / 330) ** 2))
+    scale = PHONE[1] * 0.92 / 297
+    assert abs(flat[1] - there[1] - moved) < 0.3 * scale
+
+
+def test_a_corner_mark_is_torn_off_or_covered() -> None:
+    truth = pose(HASIL, PHONE, turn=2.0, lean=0.02)
+    picture = photograph(HASIL, 2, truth, PHONE)
+    for corner in (Rect(20, 40, 50, 50), Rect(530, 850, 50, 40)):
+        picture = cover(picture, truth, corner, 240)
+    found = assert_found(picture, truth, HASIL, 2)
+    assert found.placement.geometry.marks == ("TR", "BL")
+
+
+def test_the_tag_is_covered_and_the_lines_tell_the_page() -> None:
+    truth = pose(HASIL, PHONE, turn=2.0)
+    tag = Rect(480, 95, 60, 60)
+    assert_found(cover(photograph(HASIL, 2, truth, PHONE), truth, tag, 250), truth, HASIL, 2)
+
+
+def test_the_tag_is_covered_and_another_page_has_the_same_lines() -> None:
+    """Party pages differ in their tag and words only: without the tag none of them is proven."""
+    truth = pose(DPR, PHONE, turn=2.0)
+    box = layout(DPR).pages[2].identity.box
+    tag = Rect(box.x - 4, box.y - 4, box.w + 8, box.h + 8)
+    assert refusal(cover(photograph(DPR, 3, truth, PHONE), truth, tag, 250)) in (
+        PageRefusal.NO_FORM,
+        PageRefusal.NOT_REGISTERED,
+    )
+
+
+@pytest.mark.parametrize(("form", "number"), [(C1, 1), (HASIL, 2), (DPR, 2)])
+@pytest.mark.parametrize("shown", [0.45, 0.6])
+def test_half_of_the_page_is_outside_of_the_picture(form: str, number: int, shown: float) -> None:
+    truth = pose(form, PHONE)
+    picture = photograph(form, number, truth, PHONE)
+    assert refusal(picture[: int(PHONE[1] * shown)]) in (PageRefusal.NO_FORM, PageRefusal.NOT_REGISTERED)
+
+
+@pytest.mark.parametrize(("form", "number", "field"), [(C1, 1, "surat_suara_sisa"), (HASIL, 2, "suara_3")])
+def test_a_hand_lies_on_the_numbers(form: str, number: int, field: str) -> None:
+    truth = pose(form, PHONE, turn=1.0)
+    cell = layout(form).fields[field].cells[0]
+    hand = Rect(cell.x - 2 * cell.w, cell.y - 4 * cell.h, 8 * cell.w, 9 * cell.h)
+    assert refusal(cover(photograph(form, number, truth, PHONE), truth, hand, 150)) is PageRefusal.NOT_REGISTERED
+
+
+@pytest.mark.parametrize(("form", "pages"), [(C1, (1, 2)), (C1, (1, 1)), (HASIL, (2, 3)), (HASIL, (1, 1))])
+def test_two_forms_lie_side_by_side(form: str, pages: tuple[int, int]) -> None:
+    size = (2800, 2000)
+    left = pose(form, (1400, 2000), turn=1.0, fill=0.95)
+    right = np.array([[1, 0, 1400], [0, 1, 0], [0, 0, 1.0]]) @ pose(form, (1400, 2000), turn=-1.0, fill=0.95)
+    picture = photograph(form, pages[1], right, size, photograph(form, pages[0], left, size))
+    assert refusal(picture) is PageRefusal.TWO_FORMS
+
+
+def test_a_page_of_a_form_that_nobody_asked_for() -> None:
+    truth = pose(HASIL, PHONE, turn=1.0)
+    outcome = take_page(frame(photograph(HASIL, 2, truth, PHONE)), [layout(DPR), layout(C1)])
+    assert isinstance(outcome, RefusedPage)
+    assert outcome.reason is PageRefusal.OTHER_FORM
+
+
+@pytest.mark.parametrize(("form", "number"), EVERY_PAGE)
+def test_a_mirrored_picture(form: str, number: int) -> None:
+    truth = pose(form, PHONE, turn=1.0)
+    mirrored = np.ascontiguousarray(photograph(form, number, truth, PHONE)[:, ::-1])
+    assert refusal(mirrored) in (PageRefusal.NO_FORM, PageRefusal.NOT_REGISTERED)
+
+
+@pytest.mark.parametrize(("form", "number"), [(C1, 1), (HASIL, 2)])
+def test_the_camera_moved(form: str, number: int) -> None:
+    truth = pose(form, PHONE, turn=1.0)
+    shaken = cv2.GaussianBlur(photograph(form, number, truth, PHONE), (0, 0), 7.0)
+    assert refusal(np.asarray(shaken, np.uint8)) in (
+        PageRefusal.BLURRED,
+        PageRefusal.NOT_REGISTERED,
+        PageRefusal.NO_FORM,
+    )
+
+
+def test_cells_bubbles_and_strips_show_their_field() -> None:
+    truth = pose(HASIL, PHONE, turn=3.0, lean=0.03)
+    picture = photograph(HASIL, 2, truth, PHONE)
+    field = layout(HASIL).fields["suara_2"]
+    assert field.bubbles is not None
+    x, y = field.bubbles.centres[1][7]
+    half = 0.35 * field.bubbles.diameter
+    picture = cover(picture, truth, Rect(x - half, y - half, 2 * half, 2 * half), 20)
+    box = field.cells[2]
+    picture = cover(picture, truth, Rect(box.x + 0.4 * box.w, box.y + 0.2 * box.h, 0.2 * box.w, 0.6 * box.h), 20)
+
+    page = take_page(frame(picture), LAYOUTS)
+
+    assert isinstance(page, Page)
+    assert len(page.cells) == 9
+    assert len(page.bubbles) == 9
+    cells = {(cell.field, cell.index): cell for cell in page.cells}
+    inked, blank = cells["suara_2", 2].gray, cells["suara_2", 0].gray
+    assert inked.shape == (CELL_PIXELS, CELL_PIXELS)
+    middle = slice(CELL_PIXELS // 2 - 2, CELL_PIXELS // 2 + 2)
+    assert inked[middle, middle].mean() < 90 < 180 < blank[middle, middle].mean()
+    column = next(b for b in page.bubbles if (b.field, b.index) == ("suara_2", 1)).gray
+    ink = 255 - column[:, 8:16, 8:16].mean(axis=(1, 2))
+    assert int(np.argmax(ink)) == 7
+    strip = next(s for s in page.strips if s.field == "suara_2").bgr
+    assert strip.shape[1] == 300
+    assert strip.shape[2] == 3
+
+
+def test_a_blurred_cell_is_less_sharp() -> None:
+    truth = pose(HASIL, PHONE, turn=1.0)
+    sharp = photograph(HASIL, 2, truth, PHONE, blur=0.5)
+    soft = photograph(HASIL, 2, truth, PHONE, blur=2.5)
+    figures = []
+    for picture in (sharp, soft):
+        page = take_page(frame(picture), LAYOUTS)
+        assert isinstance(page, Page)
+        figures.append(float(np.median([cell.sharpness for cell in page.cells])))
+    assert figures[1] < 0.7 * figures[0]
