@@ -14,10 +14,11 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from firmware.capture.cells import cut_cells
 from firmware.capture.recognition import Known, Sighting, identity_at, known_pages, name, sightings
 from firmware.capture.registration import Doubtful, Lines, Placement, from_identity, from_marks, register
 from firmware.capture.rulings import project
-from firmware.capture.structure import Guess, guess_pages
+from firmware.capture.structure import CLEAR_SCORE, Guess, guess_pages
 from firmware.forms.layout import FormLayout
 from firmware.records import Gray, Matrix, PageRefusal
 
@@ -30,6 +31,8 @@ CLEAR_LEAD = 1.2
 with the lower half of page 2 masked, lead 1.21 and more times."""
 MOST_RIVALS = 4
 """Placements of other pages that may come near; more of them, and nothing is proven."""
+SOFT = 0.5
+"""Median sharpness of cells below which blur is why a form is not proven: thin lines vanish first."""
 ROOM_FOR_ANOTHER = 0.55
 """When the page covers less than this part of the picture, another one is looked for beside it."""
 FORM_LIKE_SUPPORT = 0.45
@@ -90,8 +93,19 @@ def find_page(gray: Gray, layouts: Sequence[FormLayout]) -> Located | Lost:
     found = _by_lines(gray, targets, guesses)
     if not isinstance(found, Located):
         found = _by_identity(gray, targets, guesses, found)
-    another = _another(gray, targets, found) if isinstance(found, Located) else _two_halves(gray, targets)
-    return Lost(PageRefusal.TWO_FORMS) if another else found
+    if isinstance(found, Located):
+        return Lost(PageRefusal.TWO_FORMS) if _another(gray, targets, found) else found
+    return Lost(PageRefusal.TWO_FORMS) if _two_halves(gray, targets) else _explained(gray, targets, guesses[0], found)
+
+
+def _explained(gray: Gray, targets: Sequence[Target], guess: Guess, lost: Lost) -> Lost:
+    """A form that its lines show clearly, and that is yet not proven, is too blurred or badly placed, not absent."""
+    if lost.reason not in (PageRefusal.NO_FORM, PageRefusal.NOT_REGISTERED) or guess.score < CLEAR_SCORE:
+        return lost
+    fields = targets[guess.page].known.page.fields
+    sharpness = [cell.sharpness for entry in fields for cell in cut_cells(gray, entry, guess.homography)]
+    blurred = float(np.median(sharpness)) < SOFT
+    return Lost(PageRefusal.BLURRED if blurred else PageRefusal.NOT_REGISTERED, lost.support)
 
 
 def _guesses(gray: Gray, targets: Sequence[Target]) -> list[Guess]:
