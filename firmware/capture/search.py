@@ -14,7 +14,6 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from firmware.capture.cells import cut_cells
 from firmware.capture.recognition import Known, Sighting, identity_at, known_pages, name, sightings
 from firmware.capture.registration import Doubtful, Lines, Placement, from_identity, from_marks, register
 from firmware.capture.rulings import project
@@ -31,8 +30,13 @@ CLEAR_LEAD = 1.2
 with the lower half of page 2 masked, lead 1.21 and more times."""
 MOST_RIVALS = 4
 """Placements of other pages that may come near; more of them, and nothing is proven."""
-SOFT = 0.5
-"""Median sharpness of cells below which blur is why a form is not proven: thin lines vanish first."""
+SOFT_SIDE = 1000
+"""Longest side in pixels of the picture in which blur is judged."""
+SOFT_CONTRAST = 60.0
+"""Grey levels: with less there is nothing that could be sharp or blurred."""
+SOFT_EDGE = 0.25
+"""Steepest step from pixel to pixel, as part of the contrast, of a picture that is too blurred to look for lines. Real
+scans: 0.7 and more, a poor photograph of a monitor 0.33; blurred until thin lines vanish: 0.24 and less."""
 ROOM_FOR_ANOTHER = 0.55
 """When the page covers less than this part of the picture, another one is looked for beside it."""
 FORM_LIKE_SUPPORT = 0.45
@@ -95,17 +99,25 @@ def find_page(gray: Gray, layouts: Sequence[FormLayout]) -> Located | Lost:
         found = _by_identity(gray, targets, guesses, found)
     if isinstance(found, Located):
         return Lost(PageRefusal.TWO_FORMS) if _another(gray, targets, found) else found
-    return Lost(PageRefusal.TWO_FORMS) if _two_halves(gray, targets) else _explained(gray, targets, guesses[0], found)
+    return Lost(PageRefusal.TWO_FORMS) if _two_halves(gray, targets) else _explained(gray, guesses[0], found)
 
 
-def _explained(gray: Gray, targets: Sequence[Target], guess: Guess, lost: Lost) -> Lost:
-    """A form that its lines show clearly, and that is yet not proven, is too blurred or badly placed, not absent."""
-    if lost.reason not in (PageRefusal.NO_FORM, PageRefusal.NOT_REGISTERED) or guess.score < CLEAR_SCORE:
+def _explained(gray: Gray, guess: Guess, lost: Lost) -> Lost:
+    """Says blur where the whole picture is soft, and that there is a form where lines show one clearly."""
+    if lost.reason not in (PageRefusal.NO_FORM, PageRefusal.NOT_REGISTERED):
         return lost
-    fields = targets[guess.page].known.page.fields
-    sharpness = [cell.sharpness for entry in fields for cell in cut_cells(gray, entry, guess.homography)]
-    blurred = float(np.median(sharpness)) < SOFT
-    return Lost(PageRefusal.BLURRED if blurred else PageRefusal.NOT_REGISTERED, lost.support)
+    if is_soft(gray):
+        return Lost(PageRefusal.BLURRED, lost.support)
+    return Lost(PageRefusal.NOT_REGISTERED if guess.score >= CLEAR_SCORE else lost.reason, lost.support)
+
+
+def is_soft(gray: Gray) -> bool:
+    """True when a picture has contrast and yet no steep edge anywhere."""
+    factor = min(1.0, SOFT_SIDE / max(gray.shape))
+    small = cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA).astype(np.float32)
+    dark, light = np.percentile(small, (1, 99.5))
+    steepest = min(float(np.percentile(np.abs(np.diff(small, axis=axis)), 99.9)) for axis in (0, 1))
+    return bool(light - dark >= SOFT_CONTRAST and steepest < SOFT_EDGE * (light - dark))
 
 
 def _guesses(gray: Gray, targets: Sequence[Target]) -> list[Guess]:
