@@ -92,6 +92,11 @@ class Station:
         """The upright picture (JPEG) of a page."""
         return self._pictures.get(number)
 
+    def pending_picture(self) -> bytes | None:
+        """The upright picture (JPEG) of the page that waits for a choice."""
+        pending = self._pending
+        return self._parts.upright(pending) if pending else None
+
     # --- Press -> Frame -> Page -------------------------------------------------------------------------------------
 
     def press(self, press: Press) -> Answer:

@@ -75,13 +75,16 @@ def _settle(entry: FieldView, typed: str, action: str) -> Any:
     return redirect(f"/field/{entry.id}?" + urlencode({"missing": 1, "back": back}), 303)
 
 
-@routes.post("/page/<int:page>")
-def page(page: int) -> Any:
-    """All open numbers of this page are as the machine read them."""
-    still_open = [entry for entry in current_view().fields if entry.page == page and entry.settled is None]
+@routes.post("/page/<int:page>/<int:part>")
+def page(page: int, part: int) -> Any:
+    """All open numbers on this screen are as the machine read them."""
+    parts = review.in_parts(current_view(), page)
+    if not 1 <= part <= len(parts):
+        abort(404)
+    still_open = [entry for row in parts[part - 1] for entry in row if entry.settled is None]
     unread = [entry for entry in still_open if entry.machine is None]
     if unread:
-        return redirect(f"/field/{unread[0].id}?back=/page/{page}", 303)
+        return redirect(f"/field/{unread[0].id}?back=/page/{page}/{part}", 303)
     return _go(_station().accept(*(entry.id for entry in still_open)) if still_open else Answer.ACCEPTED)
 
 

@@ -6,14 +6,18 @@ Asked fields first, then the pages in form order, then what does not add up, the
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import groupby
 
 from firmware.panel.view import CheckView, FieldView, SessionView
 
-_WAYS_BACK = re.compile(r"/(page/[0-9]{1,3}|sums|last)")
+_WAYS_BACK = re.compile(r"/(page/[0-9]{1,3}/[0-9]{1,3}|sums|last)")
 _COLUMNS = re.compile(r"_(l|p|j)$")
 """Men, women, both: three fields that stand side by side on the form."""
+
+
+SCREENFUL, TALL, FLAT = 12, 4, 3
+"""Height of the smallest screen, of a row of three fields and of a field alone, in units of 22 px."""
 
 
 def next_step(view: SessionView) -> str:
@@ -23,7 +27,7 @@ def next_step(view: SessionView) -> str:
     if asked:
         return f"/field/{asked[0].id}"
     if unsettled:
-        return f"/page/{unsettled[0].page}"
+        return f"/page/{unsettled[0].page}/{part_of(view, unsettled[0])}"
     return "/sums" if view.failed else "/last"
 
 
@@ -42,9 +46,9 @@ def by_id(view: SessionView) -> dict[str, FieldView]:
     return {entry.id: entry for entry in view.fields}
 
 
-def by_page(view: SessionView) -> dict[int, list[FieldView]]:
-    """All fields by page, in form order."""
-    return {page: list(entries) for page, entries in groupby(view.fields, key=lambda entry: entry.page)}
+def by_page(view: SessionView) -> dict[int, list[list[FieldView]]]:
+    """All fields by page, in the rows of the form."""
+    return {page: in_rows(entries) for page, entries in groupby(view.fields, key=lambda entry: entry.page)}
 
 
 def asked_progress(view: SessionView, entry: FieldView) -> tuple[int, int] | None:
@@ -58,10 +62,29 @@ def failed_first(view: SessionView) -> list[CheckView]:
     return sorted(view.failed, key=lambda check: check.warning)
 
 
-def in_rows(fields: Sequence[FieldView]) -> list[list[FieldView]]:
+def in_rows(fields: Iterable[FieldView]) -> list[list[FieldView]]:
     """Fields as they stand on the form: men, women and both in one row, every other field alone."""
-    rows = [list(row) for _, row in groupby(fields, key=lambda entry: _COLUMNS.sub("", entry.id))]
-    return [row if len(row) > 1 else [row[0]] for row in rows]
+    return [list(row) for _, row in groupby(fields, key=lambda entry: _COLUMNS.sub("", entry.id))]
+
+
+def in_parts(view: SessionView, page: int) -> list[list[list[FieldView]]]:
+    """The rows of a page, a screen's worth at a time: nobody agrees with what is out of sight."""
+    parts: list[list[list[FieldView]]] = []
+    room = 0
+    for row in in_rows(entry for entry in view.fields if entry.page == page):
+        need = TALL if len(row) > 1 else FLAT
+        if need > room:
+            parts.append([])
+            room = SCREENFUL
+        parts[-1].append(row)
+        room -= need
+    return parts
+
+
+def part_of(view: SessionView, entry: FieldView) -> int:
+    """Which part of its page holds the field, from 1."""
+    parts = in_parts(view, entry.page)
+    return next(number for number, rows in enumerate(parts, 1) if any(entry in row for row in rows))
 
 
 def digits(typed: str, entry: FieldView) -> str:

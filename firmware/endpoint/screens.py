@@ -61,14 +61,14 @@ def field(field_id: str) -> Any:
     )
 
 
-@routes.get("/page/<int:page>")
-def page(page: int) -> Any:
-    """All numbers of one page, each with its picture."""
+@routes.get("/page/<int:page>/<int:part>")
+def page(page: int, part: int) -> Any:
+    """Numbers of one page, a screen's worth, each with its picture."""
     view = _reviewing()
-    fields = [entry for entry in view.fields if entry.page == page] if view else []
-    if view is None or not fields:
+    parts = review.in_parts(view, page) if view else []
+    if view is None or not 1 <= part <= len(parts):
         return redirect(url_for("screens.home"))
-    return render_template("page.html", view=view, page=page, fields=fields, rows=review.in_rows(fields))
+    return render_template("page.html", view=view, page=page, part=part, parts=len(parts), rows=parts[part - 1])
 
 
 @routes.get("/sums")
@@ -115,6 +115,12 @@ def strip(field_id: str) -> Response:
 def picture(page: int) -> Response:
     """The upright picture of a page."""
     return _picture(current_app.extensions["station"].page(page), "image/jpeg")
+
+
+@routes.get("/page/new.jpg")
+def new_picture() -> Response:
+    """The upright picture of the page that waits for a choice."""
+    return _picture(current_app.extensions["station"].pending_page(), "image/jpeg")
 
 
 def _picture(data: bytes | None, media_type: str) -> Response:

@@ -74,6 +74,10 @@ class StationClient:
         """The upright picture (JPEG) of a page, None when there is none."""
         return self._picture(f"/pages/{number}/picture")
 
+    def pending_page(self) -> bytes | None:
+        """The upright picture (JPEG) of the page that waits for a choice, None when there is none."""
+        return self._picture("/pending/picture")
+
     def _picture(self, path: str) -> bytes | None:
         try:
             answer = self._http.get(path)

@@ -43,6 +43,10 @@ def _add_pictures(app: Flask, station: Station) -> None:
     def picture(number: int) -> Response:
         return _picture(station.picture(number), "image/jpeg")
 
+    @app.get("/pending/picture")
+    def pending_picture() -> Response:
+        return _picture(station.pending_picture(), "image/jpeg")
+
 
 def _add_commands(app: Flask, station: Station) -> None:
     @app.post("/press")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from firmware.forms.layout import FormLayout
 from firmware.messages import LANGUAGES
 from firmware.panel.view import CheckView, DeliveryView, FieldView, PageView, PrintView, RecordView
+from firmware.receipt.fingerprint import short_fingerprint
 from firmware.receipts import Receipts
 from firmware.records import Check, Delivery, Page, Status, StoredRecord
 from firmware.tally.review import Review
@@ -62,7 +63,8 @@ def delivery_views(deliveries: Iterable[Delivery]) -> tuple[DeliveryView, ...]:
 
 def record_view(stored: StoredRecord) -> RecordView:
     """The name of the record."""
-    return RecordView(stored.sealed.sha256.hex(), stored.sealed.sequence)
+    sealed = stored.sealed
+    return RecordView(sealed.sha256.hex(), sealed.sequence, short_fingerprint(sealed.sha256))
 
 
 def print_view(receipts: Receipts, stored: StoredRecord, problem: str | None) -> PrintView:

@@ -121,6 +121,8 @@ class RecordView(_View, frozen=True):
 
     sha256: str
     sequence: int
+    fingerprint: str
+    """As it stands on the receipts, for comparing by eye."""
 
 
 class SessionView(_View, frozen=True):

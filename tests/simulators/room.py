@@ -35,7 +35,7 @@ from tests.simulators.printer import SimulatedPrinter
 
 ROOT = Path(__file__).parent.parent.parent
 TPS = "3173041003012"
-PLACE = "TPS 012, Kel. Contoh, Kec. Contoh"
+PLACE = "Kel. Contoh, Kec. Contoh, Kota Contoh"
 VOTERS = 300
 """On the list of the TPS, where the form does not say."""
 COPIES = 3

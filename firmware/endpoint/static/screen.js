@@ -52,6 +52,7 @@ if (typed) {
     key.addEventListener("click", () => {
       typed.value = key.value === "back" ? typed.value.slice(0, -1) : (typed.value + key.value).slice(0, typed.maxLength);
       showTyped();
+      typed.focus();
     });
   }
   typed.addEventListener("input", () => { typed.value = typed.value.replace(/[^0-9]/g, ""); showTyped(); });
