@@ -73,7 +73,7 @@ def corrected(
     if len(target) < LEAST_EQUATIONS:
         return homography
     solution = np.zeros(8)
-    solution[free] = _robust(rows[:, free], target, base, allowed[free], size)
+    solution[free] = robust(rows[:, free], target, base, allowed[free], size)
     a0, a1, a2, b0, b1, b2, g, h = solution
     bend = np.array([[1 + a1, a2, a0], [b1, 1 + b2, b0], [-g, -h, 1.0]])
     normal = np.array([[1 / size, 0, -centre[0] / size], [0, 1 / size, -centre[1] / size], [0, 0, 1.0]])
@@ -113,8 +113,11 @@ def _equations(
     return rows, towards / size, base, centre, size
 
 
-def _robust(rows: Floats, target: Floats, base: Floats, allowed: Floats, size: float) -> Floats:
-    """Iteratively reweighted ridge least squares; starts from the weights of an L1 fit."""
+def robust(rows: Floats, target: Floats, base: Floats, allowed: Floats, size: float) -> Floats:
+    """The solution of rows @ x = target by reweighted ridge least squares, starting from the weights of an L1 fit.
+
+    `base` weighs the rows, `allowed` holds the standard deviation of every unknown, `size` is the unit in mm.
+    """
     solution: Floats = np.zeros(rows.shape[1])
     weight: Floats = base
     for turn in range(ROUNDS):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from firmware.capture.curl import Curl
 from firmware.capture.fit import FREE, LEAST_SPREAD, Anchors, Stiffness, corrected, posed
 from firmware.capture.marks import find_mark, square_centres, visible_marks
 from firmware.capture.recognition import box_corners
@@ -37,10 +38,13 @@ LEAST_INSIDE = 0.98
 LEAST_GROUP_SUPPORT = 0.85
 """The same for the lines around every group of cells: what is not seen is not proven. Real scans: 0.94 and more; a
 group laid over the next row: 0.76 and less."""
-MOST_RESIDUAL_CELLS = 0.05
-"""Most median distance of the page's lines from their predicted place. Real scans: 0.007; curled paper: 0.03."""
+MOST_RESIDUAL_CELLS = 0.03
+"""Most median distance of the page's lines from their predicted place. Real scans: 0.007; curled paper: 0.01."""
 MOST_GROUP_RESIDUAL_CELLS = 0.03
 """The same for the lines around every group of cells, after it has moved on its own. Curled paper: 0.01."""
+FLAT_CELLS = 0.01
+"""Up to this median distance the sheet counts as flat. Scans: 0.007."""
+CURL_SEARCH_CELLS = (0.3, 0.15, 0.1)
 LOCAL = Stiffness(0.04, 0.03, 0.0, 1.0)
 """How far a group of cells may leave the page's homography, in units of the group's half size."""
 LOCAL_SEARCH_CELLS = 0.1
@@ -123,8 +127,12 @@ def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
         if float(seen.seen.mean()) < LEAST_SEEN:
             return Doubtful(0.0, 0.0, 0.0)
         homography = corrected(homography, pieces, seen, Anchors.none(), FREE)
-    support, residual = support_of(gray, lines, homography, lines.pieces)
-    groups = {name: _local(gray, lines, homography, pieces) for name, pieces in lines.groups.items()}
+    curl = _curl(gray, lines, homography)
+    support, residual = support_of(gray, lines, homography, curl.bend(lines.pieces))
+    groups = {
+        name: _local(gray, lines, curl.local(homography, pieces.centre), pieces)
+        for name, pieces in lines.groups.items()
+    }
     proofs = [support_of(gray, lines, groups[name], pieces) for name, pieces in lines.groups.items()]
     weakest = min(share for share, _ in proofs)
     marks = visible_marks(gray, homography, lines.page)
@@ -145,6 +153,17 @@ def _inside(gray: Gray, homography: Matrix, lines: Lines) -> bool:
     x, y = project(homography, lines.pieces.centre).T
     within = (x >= 0) & (y >= 0) & (x < gray.shape[1]) & (y < gray.shape[0])
     return float(within.mean()) >= LEAST_INSIDE
+
+
+def _curl(gray: Gray, lines: Lines, homography: Matrix) -> Curl:
+    """How the sheet differs from a flat one; flat where the homography fits well enough."""
+    curl = Curl.flat(lines.height / 2)
+    _, residual = support_of(gray, lines, homography, lines.pieces)
+    if residual <= FLAT_CELLS * lines.side:
+        return curl
+    for reach in CURL_SEARCH_CELLS:
+        curl = curl.towards(lines.pieces, probe(gray, homography, curl.bend(lines.pieces), reach * lines.side))
+    return curl
 
 
 def support_of(gray: Gray, lines: Lines, homography: Matrix, pieces: LinePieces) -> tuple[float, float]:
