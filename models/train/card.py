@@ -24,7 +24,7 @@ BLOCKS = {
 
 def _overview(figures: dict[str, Any]) -> list[str]:
     lines = [
-        "| block | cells | right | accepted with no error | surest error | calibration error | accepted, of them wrong |",
+        "| block | cells | right | accepted with no error | surest error | calibration error | accepted, wrong |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, title in BLOCKS.items():

@@ -60,6 +60,8 @@ def corners(rng: np.random.Generator, wobble: float) -> NDArray[np.float64]:
 def boxed(rng: np.random.Generator) -> Canvas:
     """A 2024 box: its own black border, a dotted guide in most, light of a camera."""
     canvas = shade(rng, rng.uniform(70, 252), rng.uniform(0, 0.09))
+    if rng.random() < 0.12:
+        _stripes(rng, canvas)
     if rng.random() < 0.75:
         _guide(rng, canvas)
     box = corners(rng, 1.0)
@@ -82,6 +84,14 @@ def _neighbour_box(rng: np.random.Generator, canvas: Canvas, width: float, dark:
     if axis:
         start, end = start[::-1], end[::-1]
     put(canvas, line(rng, start, end, width), dark)
+
+
+def _stripes(rng: np.random.Generator, canvas: Canvas) -> None:
+    """Moire of a screen or a printed raster, in place."""
+    ys, xs = np.mgrid[:CANVAS, :CANVAS].astype(np.float32)
+    turn, length = rng.uniform(0, np.pi), rng.uniform(4, 40)
+    wave = np.sin((xs * np.cos(turn) + ys * np.sin(turn)) * (2 * np.pi / length) + rng.uniform(0, 7))
+    canvas *= 1 + (rng.uniform(0.01, 0.07) * wave).astype(np.float32)
 
 
 def _guide(rng: np.random.Generator, canvas: Canvas) -> None:
