@@ -35,8 +35,8 @@ class Browser(FlaskClient):
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Room:
-    return Room(tmp_path)
+def room(memory: Path) -> Room:
+    return Room(memory)
 
 
 @pytest.fixture

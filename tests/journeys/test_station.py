@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count, takewhile
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -26,18 +24,6 @@ from tests.kiosks import (
     take_all_pages,
     whole_contest,
 )
-
-MEMORY = Path("/dev/shm")
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: waiting for a disk a thousand times proves nothing more."""
-    if not MEMORY.is_dir():
-        yield tmp_path
-        return
-    with TemporaryDirectory(dir=MEMORY) as folder:
-        yield Path(folder)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,76 +24,77 @@ from tests.simulators.room import NotStarted, Room, free_port
 from tests.simulators.visitor import Stuck, Visitor
 
 DEFAULT_FORM = "c.hasil-ppwp-2024"
-DEFAULT_SEED = 7
+DEFAULT_SEED = 1
 SCREEN_PORT = 8080
 
 
 @click.command("demo")
 @click.option("--auto", is_flag=True, help="Walk the whole way unattended and verify everything.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Leave the evidence in this folder.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=None, help="Port of the screen.  [default: 8080, or any]"
-)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="With --auto: leave the evidence here.")
+@click.option("--port", type=click.IntRange(1, 65535), help=f"Port of the screen; else {SCREEN_PORT}, or a free one.")
 @click.option("--form", type=click.Choice(sorted(shipped_layouts())), default=DEFAULT_FORM, show_default=True)
-@click.option(
-    "--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Which polling station is on the paper."
-)
+@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Which numbers, in which hand.")
 def demo_command(auto: bool, out: Path | None, port: int | None, form: str, seed: int) -> None:
     """The whole kiosk with simulated camera and printer and a local collector."""
+    if out is not None and not auto:
+        raise click.UsageError("--out needs --auto")
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(1))
-    began = time.monotonic()
+    tell = _teller()
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="c1kiosk-demo-") as folder,
-            _room(Path(folder), form, seed, port) as room,
-        ):
-            _walk(room, seed, out) if auto else _attend(room, out)
+        with _room(form, seed, port, tell) as room:
+            if auto:
+                _walk(room, out, tell)
+            else:
+                _attend(room)
     except (Stuck, NotStarted, proof.NotProven) as problem:
         click.echo(f"FAILED: {problem}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         click.echo("\nstopped")
-    if auto:
-        click.echo(f"done in {time.monotonic() - began:.0f} s")
+        return
+    tell("done")
+
+
+def _teller() -> Callable[[str], None]:
+    """Prints a line with the seconds since the start."""
+    began = time.monotonic()
+    return lambda line: click.echo(f"{time.monotonic() - began:5.1f} s  {line}")
 
 
 @contextmanager
-def _temporary() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="c1kiosk-demo-") as folder:
-        yield Path(folder)
-
-
-@contextmanager
-def _room(folder: Path, form: str, seed: int, port: int | None) -> Iterator[Room]:
-    click.echo(f"writing and photographing the paper: {form}, seed {seed}")
+def _room(form: str, seed: int, port: int | None, tell: Callable[[str], None]) -> Iterator[Room]:
+    """The kiosk, running over freshly written paper, in a folder that is gone afterwards."""
+    tell(f"writing and photographing the paper: {form}, seed {seed}")
     sheets = demo_set(form, seed)
     stack = [(name, data) for name, data, _truth in sheets]
     truth = {name: value for _name, _data, values in sheets for name, value in values.items()}
-    screen_port = port or free_port(SCREEN_PORT)
-    with Room(folder, form, stack, truth, screen_port, tell=lambda line: click.echo(f"  started {line}")) as room:
+    with (
+        tempfile.TemporaryDirectory(prefix="c1kiosk-demo-") as folder,
+        Room(Path(folder), form, stack, truth, port or free_port(SCREEN_PORT), tell=tell) as room,
+    ):
         yield room
 
 
-def _walk(room: Room, out: Path | None) -> None:
+def _walk(room: Room, out: Path | None, tell: Callable[[str], None]) -> None:
     """The way of a person, then the proof."""
-    visit = Visitor(room.url, room.truth, lambda line: click.echo(f"  {line}")).walk()
-    click.echo(
+    visit = Visitor(room.url, room.truth, tell).walk()
+    tell(
         f"{len(room.truth)} fields: {visit.asked} asked, {visit.corrected} corrected, "
         f"{visit.silent_errors} silent errors; {visit.taps} taps"
     )
     evidence = proof.gather(room)
     for claim in proof.check(room, evidence):
-        click.echo(f"  proven: {claim}")
+        tell(f"proven: {claim}")
     if out is not None:
         proof.leave(evidence, room, out)
-        click.echo(f"evidence in {out}; c1kiosk verify --trust {out / 'trust'} {out / 'record.cose'}")
+        tell(f"evidence in {out}: c1kiosk verify --trust {out / 'trust'} {out / 'record.cose'}")
 
 
 def _attend(room: Room) -> None:
     """Leaves the kiosk to a person until Ctrl-C."""
     with serve_gallery(room) as gallery:
-        click.echo(f"screen of the kiosk:    {room.url}")
-        click.echo(f"desk, paper, receipts:  {gallery}")
+        click.echo(f"screen of the kiosk:          {room.url}   (Enter is the big button)")
+        click.echo(f"desk, printer, receipts:      {gallery}")
         click.echo("Ctrl-C ends the demo.")
         while True:
             time.sleep(1)

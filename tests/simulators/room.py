@@ -181,7 +181,7 @@ class Room:
         )
         self.children[name] = child
         self._stack.callback(_stop, child)
-        self._tell(f"{name} (pid {child.pid})")
+        self._tell(f"started {name} (process {child.pid})")
 
     def _collector_options(self) -> list[str]:
         data = str(self.folder / "collector")

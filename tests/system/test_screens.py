@@ -70,10 +70,18 @@ class Person:
         for label, (width, height) in SIZES.items():
             self.page.set_viewport_size({"width": width, "height": height})
             self.page.screenshot(path=SCREENS / label / f"{name}.png")
-            sticking_out = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            sticking_out, too_small = self.measure()
             assert sticking_out <= 0, f"{name} at {label}: {sticking_out} px wider than the screen"
-            assert not self.page.evaluate(TOO_SMALL, HIT_PX), f"{name} at {label}"
+            assert not too_small, f"{name} at {label}: {too_small}"
         self.page.set_viewport_size({"width": 800, "height": 480})
+
+    def measure(self) -> tuple[int, list[str]]:
+        """How far the page sticks out, and what is too small to hit; once more when it was just being replaced."""
+        try:
+            return tuple(self.page.evaluate(MEASURE, HIT_PX))
+        except playwright.Error:
+            self.page.wait_for_load_state()
+            return tuple(self.page.evaluate(MEASURE, HIT_PX))
 
     def press(self) -> None:
         """The big button, by keyboard."""
@@ -89,9 +97,10 @@ class Person:
         self.page.click(selector)
 
 
-TOO_SMALL = """least => [...document.querySelectorAll("button:not(.unseen), a")].filter(it => it.offsetParent)
+MEASURE = """least => [document.documentElement.scrollWidth - innerWidth,
+  [...document.querySelectorAll("button:not(.unseen), a")].filter(it => it.offsetParent)
   .map(it => [it.textContent.trim(), it.getBoundingClientRect()])
-  .filter(([text, box]) => Math.round(Math.min(box.width, box.height)) < least).map(([text, box]) => text)"""
+  .filter(([text, box]) => Math.round(Math.min(box.width, box.height)) < least).map(([text, box]) => text)]"""
 
 
 def test_the_whole_way_with_everything_that_goes_wrong_on_it(browser: Any, room: Room) -> None:
@@ -101,7 +110,7 @@ def test_the_whole_way_with_everything_that_goes_wrong_on_it(browser: Any, room:
     _questions(person)
     _sums_and_seal(person)
     _receipts(person)
-    assert person.problems == []
+    assert not person.problems, person.problems
 
 
 def _pages(person: Person) -> None:
@@ -201,6 +210,6 @@ def _receipts(person: Person) -> None:
     person.page.goto(person.room.url)
     person.page.wait_for_selector("main.working")
     person.shot("18-station-away")
-    person.problems.clear()  # the browser itself reports the 503 that was asked for
     person.room.start("station")
     person.see("done")
+    person.problems = [problem for problem in person.problems if "503" not in problem]  # that was asked for

@@ -1,0 +1,105 @@
+"""Configuration that must not start a kiosk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firmware.config import load_config
+from firmware.errors import LayoutRefused
+
+TPS = "3173041003012"
+ELECTION: dict[str, Any] = {
+    "version": 1,
+    "name": "contoh",
+    "mode": "development",
+    "contests": [{"id": "ppwp", "form": "c.hasil-ppwp-2024", "candidates": [], "limits": {"voters": 400}}],
+    "polling_stations": [{"code": TPS, "place": "Kel. Contoh", "voters": 158}],
+    "collectors": [],
+}
+KIOSK = f"""
+tps = "{TPS}"
+election = "election.json"
+state = "state"
+run = "run"
+[camera]
+driver = "v4l2"
+device = "/dev/video0"
+[printer]
+driver = "escpos-serial"
+device = "/dev/ttyUSB0"
+[key]
+driver = "development-file"
+"""
+
+
+def write(folder: Path, kiosk: str = KIOSK, **election: Any) -> Path:
+    (folder / "election.json").write_text(json.dumps(ELECTION | election), encoding="utf-8")
+    path = folder / "kiosk.toml"
+    path.write_text(kiosk, encoding="utf-8")
+    return path
+
+
+def test_paths_are_found_beside_the_file(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path))
+    assert config.station_socket == tmp_path / "run" / "station.sock"
+    assert config.tps.voters == 158
+    assert config.definition.limits("ppwp", TPS, {"voters": 306, "other": 1}) == {"voters": 400, "other": 1, "dpt": 158}
+
+
+def test_the_name_of_an_election_is_the_hash_of_its_bytes(tmp_path: Path) -> None:
+    before = load_config(write(tmp_path)).definition.sha256
+    (tmp_path / "election.json").write_text(json.dumps(ELECTION, indent=2), encoding="utf-8")
+    assert load_config(tmp_path / "kiosk.toml").definition.sha256 != before
+
+
+@pytest.mark.parametrize("driver", ["simulator", "mock", "fake", "tests.simulators.camera", ""])
+@pytest.mark.parametrize("part", ["v4l2", "escpos-serial", "development-file"])
+def test_a_configuration_asks_for_a_mock(tmp_path: Path, part: str, driver: str) -> None:
+    with pytest.raises(LayoutRefused, match="config-invalid"):
+        load_config(write(tmp_path, KIOSK.replace(f'"{part}"', f'"{driver}"')))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("[camera]", 'colour = "red"\n[camera]'),
+        ('device = "/dev/video0"', 'device = "/dev/video0"\nmock = true'),
+        (f'tps = "{TPS}"', 'tps = "317304100301"'),
+        (f'tps = "{TPS}"', 'tps = "317304100301x"'),
+        ('state = "state"', ""),
+        ('device = "/dev/ttyUSB0"', 'device = "/dev/ttyUSB0"\ncopies = 0'),
+        ("[printer]", "[printer"),
+    ],
+)
+def test_a_configuration_has_a_mistake(tmp_path: Path, change: tuple[str, str]) -> None:
+    assert change[0] in KIOSK
+    with pytest.raises(LayoutRefused, match="config-invalid"):
+        load_config(write(tmp_path, KIOSK.replace(*change)))
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"mode": "real"}, "config-key-mode"),
+        ({"mode": "training"}, "config-key-mode"),
+        ({"mode": "test"}, "election-invalid"),
+        ({"version": 2}, "election-invalid"),
+        ({"contests": []}, "election-invalid"),
+        ({"extra": 1}, "election-invalid"),
+        ({"polling_stations": [{"code": "3173041003099", "place": "", "voters": 1}]}, "tps-unknown"),
+    ],
+)
+def test_an_election_that_is_not_this_kiosks(tmp_path: Path, change: dict[str, Any], code: str) -> None:
+    with pytest.raises(LayoutRefused, match=code):
+        load_config(write(tmp_path, **change))
+
+
+def test_a_file_is_missing_or_far_too_large(tmp_path: Path) -> None:
+    with pytest.raises(LayoutRefused, match="config-unreadable"):
+        load_config(tmp_path / "kiosk.toml")
+    with pytest.raises(LayoutRefused, match="config-unreadable"):
+        load_config(write(tmp_path, KIOSK + "#" * 5_000_000))
