@@ -25,9 +25,9 @@ SEARCH_CELLS = ((0.36, 3), (0.36, 3), (0.36, 3), (0.18, 2), (0.1, 1))
 """How far from its predicted place a line is looked for, in cell sides, and every how manieth piece, step by step."""
 FOUND_CELLS = 0.06
 """A line this far (cell sides) from its predicted place counts as found there: 0.5 mm on A4, 1.1 mm on the plano."""
-LEAST_SUPPORT = 0.68
-"""Least share of all printed lines of the page that must be found. Real scans, whose signatures are masked: 0.73 and
-more; a table laid over the next row: 0.66 and less."""
+LEAST_SUPPORT = 0.6
+"""Least share of all printed lines of the page that must be found, where every group of cells and LEAST_MARKS corner
+marks are. Real scans, whose signatures are masked: 0.73 and more; a hard photograph: 0.67."""
 LEAST_SUPPORT_WITHOUT_MARKS = 0.9
 """The same where fewer than LEAST_MARKS corner marks are seen: then the lines alone must say it."""
 LEAST_MARKS = 2

@@ -130,10 +130,10 @@ def _by_lines(gray: Gray, targets: Sequence[Target], guesses: Sequence[Guess]) -
     for guess in guesses[:GUESSES_TRIED]:
         if guess.score < LEAST_SCORE:
             break
-        placement = register(gray, targets[guess.page].lines, guess.homography)
-        if isinstance(placement, Placement) and _is_this_page(gray, targets, guess, guesses, placement):
-            return Located(targets[guess.page].known, placement)
-        best = max(best, placement.support if isinstance(placement, Doubtful) else 0.0)
+        found = _settled(gray, targets, guess, guesses, guess.homography)
+        if isinstance(found, Located):
+            return found
+        best = max(best, found.support)
     return Lost(PageRefusal.NOT_REGISTERED if best >= FORM_LIKE_SUPPORT else PageRefusal.NO_FORM, best)
 
 
@@ -141,21 +141,26 @@ def _by_marks(gray: Gray, targets: Sequence[Target], guesses: Sequence[Guess], l
     """The likeliest page by its lines, led by its corner marks: a flat guess for a picture taken from the side."""
     guess = guesses[0]
     led = from_marks(gray, targets[guess.page].lines, guess.homography) if guess.score >= LEAST_SCORE else None
-    if led is None:
-        return lost
-    placement = register(gray, targets[guess.page].lines, led)
-    if isinstance(placement, Placement) and _is_this_page(gray, targets, guess, guesses, placement):
-        return Located(targets[guess.page].known, placement)
-    return lost
+    found = _settled(gray, targets, guess, guesses, led) if led is not None else lost
+    return found if isinstance(found, Located) else lost
 
 
-def _is_this_page(
-    gray: Gray, targets: Sequence[Target], guess: Guess, guesses: Sequence[Guess], placement: Placement
-) -> bool:
-    """True when the identity at its place says so, or cannot be read and no other page's lines fit."""
+def _settled(
+    gray: Gray, targets: Sequence[Target], guess: Guess, guesses: Sequence[Guess], homography: Matrix
+) -> Located | Lost:
+    """The guess put to the proof; then the identity at its place decides, also for another page of the same lines."""
     target = targets[guess.page]
+    placement = register(gray, target.lines, homography)
+    if isinstance(placement, Doubtful):
+        return Lost(PageRefusal.NOT_REGISTERED, placement.support)
     seen = identity_at(gray, placement.geometry.homography, target.known.page.identity)
-    return seen == target.identity or (seen is None and _only_one(gray, targets, guess, guesses))
+    if seen == target.identity or (seen is None and _only_one(gray, targets, guess, guesses)):
+        return Located(target.known, placement)
+    for named in targets:
+        if named.identity == seen:
+            placement = register(gray, named.lines, placement.geometry.homography)
+            return Located(named.known, placement) if isinstance(placement, Placement) else Lost(PageRefusal.NO_FORM)
+    return Lost(PageRefusal.NO_FORM)
 
 
 def _only_one(gray: Gray, targets: Sequence[Target], chosen: Guess, guesses: Sequence[Guess]) -> bool:
