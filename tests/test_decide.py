@@ -127,6 +127,16 @@ def test_pages_of_two_polling_stations() -> None:
     assert {"P1", "X6"} <= failed(found)
 
 
+def test_an_unclear_box_hides_that_pages_are_strangers() -> None:
+    unclear = (cell("1"), cell("7"), cell("unclear", 0.7))
+    given = reading()
+    fields = {**given.fields, "voters": type(given.fields["voters"])("voters", 1, unclear)}
+    found = tally(Reading(given.form, given.pages, fields))
+    assert all(Doubt.PAGES in entry.doubts for entry in found.fields.values())
+    nothing = tally(reading({**GOOD, "voters": "   "}))
+    assert asked(nothing) == {"voters"}
+
+
 def test_a_doubtful_box_makes_two_pages_strangers() -> None:
     """The tie between the pages may hold in the second reading of a doubtful box: only its own fields are asked."""
     voters = (cell("1"), cell("5"), cell("8", 0.7, "3"))

@@ -23,13 +23,17 @@ POSSIBLE = 0.01
 """Probability from which a tie may hold. A second reading of a doubtful box has more; between sure boxes that do not
 match there is far less."""
 
+LEAST_NUMBER = 0.05
+"""Probability that a field holds a number at all, from which its digits say something: one box of three may be unclear,
+the other two still tell one TPS from another."""
+
 Tie = tuple[tuple[str, ...], tuple[str, ...], int]
 """sum of the first = sum of the second, within tolerance."""
 Evidence = Mapping[str, FieldEvidence]
 
 
 def foreign_pages(layout: FormLayout, evidence: Evidence) -> tuple[int, ...]:
-    """Pages that break every tie they have with other pages; ties over unread fields say nothing."""
+    """Pages that break every tie they have with other pages; ties over empty or illegible fields say nothing."""
     held: dict[int, bool] = {}
     for tie in ties(layout.rules):
         pages = _pages(tie, evidence)
@@ -39,9 +43,9 @@ def foreign_pages(layout: FormLayout, evidence: Evidence) -> tuple[int, ...]:
 
 
 def _pages(tie: Tie, evidence: Evidence) -> set[int]:
-    """The pages of a tie; none when one of its fields is not read."""
+    """The pages of a tie; none when one of its fields says nothing."""
     fields = [evidence.get(name) for name in tie[0] + tie[1]]
-    read = [entry.page for entry in fields if entry is not None and entry.value is not None]
+    read = [entry.page for entry in fields if entry and entry.posterior.numbers.sum() >= LEAST_NUMBER]
     return set(read) if len(read) == len(fields) else set()
 
 

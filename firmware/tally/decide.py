@@ -24,8 +24,8 @@ class Policy:
     confidence: float = 0.99
     """Probability of the number; the model's manifest has the value that was measured for it. With calibrated cells
     the mean error above it is far below 1 - 0.99."""
-    supported: float = 0.9
-    """Probability below which a sum that holds changes nothing: the picture itself must be nearly sure."""
+    supported: float = 0.6
+    """Probability below which a sum that holds changes nothing: the picture itself must prefer the number clearly."""
     holding_odds: float = 20.0
     """By how much a holding sum multiplies the odds of a number. Four of five forms keep all rules (348 TPS); of those
     that do not, or are misread, at most one in twenty fits by chance: 0.8 / (0.2 * 0.05) = 80. A quarter is used."""
