@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from firmware.capture import picture
 from firmware.capture.camera import Camera
 from firmware.capture.page import take_page
@@ -37,6 +39,8 @@ from firmware.signing.cose import parse
 from firmware.signing.draft import RecordContext, draft_record
 from firmware.signing.trust import TrustRoots
 from firmware.station import Station
+
+_log = structlog.get_logger(__name__)
 
 
 def software() -> str:
@@ -128,9 +132,12 @@ def deliveries_of(config: KioskConfig) -> Callable[[bytes], Sequence[Delivery]]:
 
 
 def _outbox_rows(folder: Path, record: bytes) -> Mapping[str, Delivery]:
-    """What the outbox says; nothing while there is no outbox, which the uplink makes when it starts."""
+    """What the outbox says. Nothing while there is no outbox, which the uplink makes when it starts; nor while it
+    cannot be read, for then nobody knows of an acknowledgement: waiting is what can be said."""
     try:
         with Outbox.open(folder, readonly=True) as outbox:
             return {delivery.collector: delivery for delivery in outbox.deliveries(record)}
-    except LedgerRefused:
+    except LedgerRefused as refusal:
+        if refusal.code != "ledger-missing":
+            _log.warning("outbox.unreadable", code=refusal.code)
         return {}

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LOOPBACK = "127.0.0.1"
-THREADS = 4
-"""Threads of a server: the screen's pictures come four at a time; no request waits for work."""
+THREADS = 8
+"""Threads of a server: a browser opens six connections at once; no request waits for work."""
 MAX_BODY_BYTES = 1024 * 1024
 """Largest request body of any local service: a draft record is about 20 kB, a form post under 1 kB."""
 BACKLOG = 16

@@ -17,7 +17,7 @@ import structlog
 
 from firmware.building import build_station
 from firmware.capture.camera import Camera
-from firmware.config import CameraDriver, Collector, KioskConfig, PrinterDriver, load_config
+from firmware.config import CameraDriver, Collector, KeyDriver, KioskConfig, PrinterDriver, load_config
 from firmware.endpoint.app import create_app as create_screen
 from firmware.endpoint.station_client import StationClient
 from firmware.http import serve_loopback, serve_unix
@@ -74,7 +74,9 @@ def _endpoint(config: KioskConfig) -> None:
 
 
 def _signer(config: KioskConfig) -> None:
-    key = DevelopmentKey.open(config.key_folder / "key")
+    match config.file.key.driver:
+        case KeyDriver.DEVELOPMENT_FILE:
+            key = DevelopmentKey.open(config.key_folder / "key")
     signer = Signer(config.key_folder, key, system_clock)
     serve_unix(create_signer(signer, key), config.signer_socket)
 

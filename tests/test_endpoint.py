@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from firmware.capture.camera import CameraFault
 from firmware.endpoint.app import create_app
 from firmware.endpoint.station_client import StationClient
+from firmware.messages import sentence
 from firmware.panel.service import create_app as create_panel
 from firmware.panel.view import State
 from firmware.records import Delivery, DeliveryState, Settled
@@ -221,6 +222,7 @@ def test_the_ketua_seals_and_the_screen_tells_the_truth_about_delivery(
     waiting = post(screen, "/seal")
     assert station.view().state is State.DONE
     assert "Menunggu dikirim" in waiting.text
+    assert sentence("delivery.no-network") in waiting.text
     before = screen.get("/progress").json
     room.deliveries = (Delivery(b"", "kpu", DeliveryState.ACKNOWLEDGED, 3, b"ack", None),)
     assert screen.get("/progress").json != before, "the page asks again and shows it"

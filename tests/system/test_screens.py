@@ -87,6 +87,15 @@ class Person:
         """The big button, by keyboard."""
         self.page.keyboard.press("Enter")
 
+    def press_until(self, kind: str) -> None:
+        """Enter, also through what is longer than the screen."""
+        for _ in range(10):
+            self.press()
+            self.page.wait_for_timeout(300)
+            if self.page.query_selector(f"main.{kind}"):
+                return
+        raise AssertionError(f"no way to {kind}")
+
     def questions(self) -> list[str]:
         """The fields that are asked, in their order."""
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.room.config.station_socket))) as http:
@@ -177,12 +186,10 @@ def _correct_what_is_wrong(person: Person) -> None:
 def _sums_and_seal(person: Person) -> None:
     person.page.wait_for_url("**/sums")
     person.shot("10-sums")
-    person.press()
-    person.see("last")
+    person.press_until("last")
     person.shot("11-last-look")
     person.room.printer.cover_open = True
-    person.press()
-    person.see("seal")
+    person.press_until("seal")
     person.shot("12-seal")
     person.room.kill("signer")
     person.click("button.big")

@@ -1,5 +1,6 @@
-// Three small helps; every screen works without them.
+// Four small helps; every screen works without them.
 // 1. A sign of life in the moment of the press.  2. Asking twice a second whether anything changed.  3. The keypad.
+// 4. A list that is longer than the screen is seen to its end before the button under it goes on.
 "use strict";
 
 const POLL_MS = 500;
@@ -57,4 +58,24 @@ if (typed) {
   }
   typed.addEventListener("input", () => { typed.value = typed.value.replace(/[^0-9]/g, ""); showTyped(); });
   showTyped();
+}
+
+const onward = document.querySelector("a[data-more]");
+const list = document.querySelector("main");
+const SEEN_PX = 8;
+
+function unseen() { return list.scrollHeight - list.clientHeight - list.scrollTop > SEEN_PX; }
+
+if (onward) {
+  const label = onward.textContent;
+  const show = () => { onward.textContent = unseen() ? onward.dataset.more : label; };
+  list.addEventListener("scroll", show);
+  window.addEventListener("resize", show);
+  onward.addEventListener("click", (event) => {
+    if (!unseen()) return;
+    event.preventDefault();
+    const step = list.clientHeight - document.querySelector("footer").offsetHeight;
+    list.scrollBy(0, step * 0.8);
+  });
+  show();
 }
