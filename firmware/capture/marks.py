@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from firmware.capture.rulings import Floats, project
-from firmware.forms.layout import Mark, PageLayout, Rect
+from firmware.forms.layout import Mark, Rect
 from firmware.records import Gray, Matrix
 
 SIDE_PIXELS = 8
@@ -23,8 +23,8 @@ LEAST_LIKENESS = 0.5
 """Correlation with the drawing, -1..1; text and table corners reach 0.45."""
 LEAST_CONTRAST = 0.3
 """The squares are darker than the blank around them by this part of its brightness."""
-STILL_THERE = 0.8
-"""A mark counts as visible when found this close to its proven place, in sides."""
+STILL_THERE = 1.2
+"""A mark counts as visible this close to its place, in sides: less than a row of cells, more than curled edges need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,8 @@ def find_mark(gray: Gray, homography: Matrix, mark: Mark, radius: float, most: i
     return found
 
 
-def visible_marks(gray: Gray, homography: Matrix, page: PageLayout) -> tuple[str, ...]:
-    """Names of the marks that are where the proven `homography` puts them."""
-    return tuple(mark.name for mark in page.marks if _is_there(gray, homography, mark))
-
-
-def _is_there(gray: Gray, homography: Matrix, mark: Mark) -> bool:
+def is_there(gray: Gray, homography: Matrix, mark: Mark) -> bool:
+    """True when the mark is where `homography` puts it."""
     return bool(find_mark(gray, homography, mark, STILL_THERE * mark.squares[0].w, 1))
 
 

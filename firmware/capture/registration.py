@@ -15,7 +15,7 @@ import numpy as np
 
 from firmware.capture.curl import Curl
 from firmware.capture.fit import FREE, LEAST_SPREAD, Anchors, Stiffness, corrected, posed
-from firmware.capture.marks import find_mark, square_centres, visible_marks
+from firmware.capture.marks import find_mark, is_there, square_centres
 from firmware.capture.recognition import box_corners
 from firmware.capture.rulings import Floats, LinePieces, cell_side, cut, printed_lines, probe, project
 from firmware.forms.layout import IdentityKind, PageLayout, Rect
@@ -135,7 +135,7 @@ def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
     }
     proofs = [support_of(gray, lines, groups[name], pieces) for name, pieces in lines.groups.items()]
     weakest = min(share for share, _ in proofs)
-    marks = visible_marks(gray, homography, lines.page)
+    marks = _visible_marks(gray, lines, homography, curl)
     proven = (
         support >= (LEAST_SUPPORT if len(marks) >= LEAST_MARKS else LEAST_SUPPORT_WITHOUT_MARKS)
         and residual <= MOST_RESIDUAL_CELLS * lines.side
@@ -146,6 +146,17 @@ def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
     if not proven:
         return Doubtful(support, weakest, residual)
     return Placement(Geometry(homography, marks, residual, support), groups)
+
+
+def _visible_marks(gray: Gray, lines: Lines, homography: Matrix, curl: Curl) -> tuple[str, ...]:
+    """Names of the marks that are where the sheet, taken as flat or as curled, has them: both are guesses out there."""
+    around = lines.side * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+    return tuple(
+        mark.name
+        for mark in lines.page.marks
+        if is_there(gray, homography, mark)
+        or is_there(gray, curl.local(homography, square_centres(mark).mean(axis=0) + around), mark)
+    )
 
 
 def _inside(gray: Gray, homography: Matrix, lines: Lines) -> bool:

@@ -28,8 +28,6 @@ LEAST_SCORE = 0.95
 CLEAR_LEAD = 1.2
 """A page without a legible identity is clear of every other page that scores this many times less. The real scans,
 with the lower half of page 2 masked, lead 1.21 and more times."""
-MOST_RIVALS = 4
-"""Placements of other pages that may come near; more of them, and nothing is proven."""
 SOFT_SIDE = 1000
 """Longest side in pixels of the picture in which blur is judged."""
 SOFT_CONTRAST = 60.0
@@ -165,9 +163,12 @@ def _settled(
 
 def _only_one(gray: Gray, targets: Sequence[Target], chosen: Guess, guesses: Sequence[Guess]) -> bool:
     """True when no other page's lines fit, wherever they are put: a rival that scores nearly as well is tried."""
-    rivals = [g for g in guesses if g.page != chosen.page and g.score * CLEAR_LEAD > chosen.score]
-    return len(rivals) <= MOST_RIVALS and not any(
-        isinstance(register(gray, targets[g.page].lines, g.homography), Placement) for g in rivals
+    rivals: dict[int, Guess] = {}
+    for guess in guesses:
+        if guess.page != chosen.page and guess.score * CLEAR_LEAD > chosen.score:
+            rivals.setdefault(guess.page, guess)
+    return not any(
+        isinstance(register(gray, targets[page].lines, guess.homography), Placement) for page, guess in rivals.items()
     )
 
 
