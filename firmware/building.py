@@ -1,4 +1,8 @@
-"""Puts a station together from its configuration. Camera and printer come from outside: simulators fit in there too."""
+"""Puts a station together from its configuration, and serves it.
+
+The camera is given to `serve_station` from outside: a simulator can be given by a program of the tests, never by a
+configuration.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,20 @@ import structlog
 from firmware.capture import picture
 from firmware.capture.camera import Camera
 from firmware.capture.page import take_page
-from firmware.config import Contest, KioskConfig
+from firmware.capture.v4l2_camera import V4l2Camera
+from firmware.config import CameraDriver, Contest, KioskConfig, PrinterDriver
 from firmware.digit_model.classifier import DigitModel
 from firmware.errors import LayoutRefused, LedgerRefused
 from firmware.forms.layout import FormLayout
 from firmware.forms.loader import shipped_layouts
+from firmware.http import serve_unix
 from firmware.ledger.outbox import Outbox
 from firmware.ledger.store import Ledger
 from firmware.panel.pictures import upright
+from firmware.panel.service import create_app
 from firmware.parts import Parts, Place, Sealer
 from firmware.reading import read_pages
+from firmware.receipt.escpos_printer import EscposPrinter
 from firmware.receipt.layout import compose
 from firmware.receipt.printer import Printer
 from firmware.receipt.strip import ReceiptLayout
@@ -35,6 +43,7 @@ from firmware.records import (
     RefusedPage,
     StoredRecord,
 )
+from firmware.signing.client import SignerClient
 from firmware.signing.cose import parse
 from firmware.signing.draft import RecordContext, draft_record
 from firmware.signing.trust import TrustRoots
@@ -51,6 +60,30 @@ def software() -> str:
 def run_aside(work: Callable[[], None]) -> None:
     """Work in a thread of its own; the station itself sees to it that there is one at a time."""
     threading.Thread(target=work, name="station-work").start()
+
+
+def open_printer(config: KioskConfig) -> Printer:
+    """The printer that the configuration names."""
+    match config.file.printer.driver:
+        case PrinterDriver.ESCPOS_SERIAL:
+            return EscposPrinter(config.file.printer.device)
+
+
+def open_camera(config: KioskConfig) -> Camera:
+    """The camera that the configuration names."""
+    match config.file.camera.driver:
+        case CameraDriver.V4L2:
+            return V4l2Camera(config.file.camera.device)
+
+
+def serve_station(config: KioskConfig, camera: Camera) -> None:
+    """Opens the ledger, goes on where the session stopped, and serves the station's socket until it is told to end."""
+    with Ledger.open(config.ledger_folder) as ledger:
+        station = build_station(config, ledger, SignerClient(config.signer_socket), camera, open_printer(config))
+        try:
+            serve_unix(create_app(station), config.station_socket)
+        finally:
+            camera.close()
 
 
 def build_station(

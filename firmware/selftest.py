@@ -16,14 +16,13 @@ from pathlib import Path
 
 import click
 
-from firmware.building import form_of
+from firmware.building import form_of, open_camera, open_printer
 from firmware.capture.camera import CameraFault
 from firmware.config import KioskConfig, load_config
 from firmware.digit_model.classifier import DigitModel
 from firmware.errors import Refused
 from firmware.ledger.store import Ledger
 from firmware.messages import both
-from firmware.processes import open_camera, open_printer
 from firmware.signing.client import SignerClient
 from firmware.signing.keys import key_id
 from firmware.signing.service import system_clock

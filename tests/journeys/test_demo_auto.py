@@ -35,6 +35,15 @@ def test_the_demo_is_interrupted(tmp_path: Path) -> None:
     assert all(child.poll() is not None for child in room.children.values())
 
 
+def test_the_process_that_holds_the_key_has_no_picture_decoder_in_it(tmp_path: Path) -> None:
+    with Room(tmp_path, "c.hasil-ppwp-2024", [("sheet.jpg", b"not looked at")], {}) as room:
+        loaded = {name: Path(f"/proc/{child.pid}/maps").read_text() for name, child in room.children.items()}
+    assert "onnxruntime" in loaded["station"]
+    for name in ("signer", "endpoint", "uplink"):
+        assert "cv2" not in loaded[name], name
+        assert "onnxruntime" not in loaded[name], name
+
+
 def test_a_process_of_the_demo_does_not_start(tmp_path: Path) -> None:
     room = Room(tmp_path, "c.hasil-ppwp-2024", [("sheet.jpg", b"not looked at")], {})
     (tmp_path / "state").write_text("a file where a folder has to be", encoding="utf-8")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from firmware.building import serve_station
 from firmware.config import load_config
-from firmware.processes import log_to_stderr, serve_station
+from firmware.processes import log_to_stderr
 from tests.simulators.camera import Desk, SimulatedCamera
 
 
