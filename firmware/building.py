@@ -17,13 +17,14 @@ import structlog
 from firmware.capture import picture
 from firmware.capture.camera import Camera
 from firmware.capture.page import take_page
+from firmware.capture.picamera2_camera import Picamera2Camera
 from firmware.capture.v4l2_camera import V4l2Camera
 from firmware.config import CameraDriver, Contest, KioskConfig, PrinterDriver
 from firmware.digit_model.classifier import DigitModel
 from firmware.errors import LayoutRefused, LedgerRefused
 from firmware.forms.layout import FormLayout
 from firmware.forms.loader import shipped_layouts
-from firmware.http import serve_unix
+from firmware.http import serve_unix, users_named
 from firmware.ledger.outbox import Outbox
 from firmware.ledger.store import Ledger
 from firmware.panel.pictures import upright
@@ -72,6 +73,8 @@ def open_printer(config: KioskConfig) -> Printer:
 def open_camera(config: KioskConfig) -> Camera:
     """The camera that the configuration names."""
     match config.file.camera.driver:
+        case CameraDriver.PICAMERA2:
+            return Picamera2Camera()
         case CameraDriver.V4L2:
             return V4l2Camera(config.file.camera.device)
 
@@ -81,7 +84,7 @@ def serve_station(config: KioskConfig, camera: Camera) -> None:
     with Ledger.open(config.ledger_folder) as ledger:
         station = build_station(config, ledger, SignerClient(config.signer_socket), camera, open_printer(config))
         try:
-            serve_unix(create_app(station), config.station_socket)
+            serve_unix(create_app(station), config.station_socket, users_named("c1kiosk-endpoint"))
         finally:
             camera.close()
 

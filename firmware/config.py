@@ -35,6 +35,7 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 class CameraDriver(StrEnum):
     """Every camera a kiosk can have."""
 
+    PICAMERA2 = "picamera2"
     V4L2 = "v4l2"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import signal
 import socket
 import struct
@@ -55,6 +56,11 @@ class PeerCheckedSocket(socket.socket):
             _log.warning("socket.stranger", uid=uid, socket=self.getsockname())
             raise ConnectionAbortedError(errno.ECONNABORTED, "this user may not connect")
         return connection, address
+
+
+def users_named(*names: str) -> list[int]:
+    """User ids of the kiosk's other processes (systemd/sysusers.conf); none where there are no such users."""
+    return [entry.pw_uid for entry in pwd.getpwall() if entry.pw_name in names]
 
 
 def listen_unix(path: Path, users: Collection[int] = ()) -> PeerCheckedSocket:

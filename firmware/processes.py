@@ -35,7 +35,7 @@ def _endpoint(config: KioskConfig) -> None:
 
 
 def _signer(config: KioskConfig) -> None:
-    from firmware.http import serve_unix
+    from firmware.http import serve_unix, users_named
     from firmware.signing.development_key import DevelopmentKey
     from firmware.signing.service import create_app, system_clock
     from firmware.signing.signer import Signer
@@ -43,7 +43,8 @@ def _signer(config: KioskConfig) -> None:
     match config.file.key.driver:
         case KeyDriver.DEVELOPMENT_FILE:
             key = DevelopmentKey.open(config.key_folder / "key")
-    serve_unix(create_app(Signer(config.key_folder, key, system_clock), key), config.signer_socket)
+    app = create_app(Signer(config.key_folder, key, system_clock), key)
+    serve_unix(app, config.signer_socket, users_named("c1kiosk-station"))
 
 
 def _uplink(config: KioskConfig) -> None:

@@ -53,6 +53,9 @@ MIN_BOX_SIDE = 10
 """Pixels of the shorter side of a loose picture of one box; a digit of fewer has no shape."""
 
 UNCLEAR = LABELS[-1]
+LEAST_CLAIM = 0.5
+"""Below one half a label is a guess. Whoever uses loose digits without asking a person takes the model's `accept_digit`
+as threshold instead; it stands in its manifest."""
 
 Outcome = Page | RefusedPage
 
@@ -331,7 +334,7 @@ def digits_command(ctx: click.Context, files: tuple[Path, ...], out: Path) -> No
                 refused = True
                 _complain(str(file), outcome)
             else:
-                found[index] = _digit_result(str(file), outcome, model.accept_digit)
+                found[index] = _digit_result(str(file), outcome)
     finally:
         results.write(out, found)
     ctx.exit(1 if refused else 0)
@@ -345,7 +348,7 @@ def _read_digit(file: Path, model: CellReader) -> CellReading | RefusedPage:
     return pixels if isinstance(pixels, RefusedPage) else model.read([frame_box(pixels)])[0]
 
 
-def _digit_result(file: str, reading: CellReading, accept: float) -> results.DigitResult:
-    """Below the model's threshold the label is 'unclear'; the confidence stays that of the best label."""
+def _digit_result(file: str, reading: CellReading) -> results.DigitResult:
+    """The most probable label with its confidence; 'unclear' where no label has at least LEAST_CLAIM."""
     cell = results.cell_result(reading)
-    return results.DigitResult(file, cell.label if reading.confidence >= accept else UNCLEAR, cell.confidence)
+    return results.DigitResult(file, cell.label if reading.confidence >= LEAST_CLAIM else UNCLEAR, cell.confidence)
