@@ -18,7 +18,6 @@ from types import TracebackType
 from typing import IO, Any
 
 import httpx
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from collector.main import DEFAULT_NAME
 from firmware.config import KioskConfig, load_config
@@ -29,7 +28,7 @@ from firmware.http import LOOPBACK
 from firmware.signing.acknowledgement import open_collector_key
 from firmware.signing.client import SignerClient
 from firmware.signing.key_file import load_certificate
-from firmware.signing.trust import write_trust
+from provisioning.gather_trust import gather
 from tests.simulators.camera import Desk
 from tests.simulators.printer import SimulatedPrinter
 
@@ -144,21 +143,12 @@ class Room:
         (self.folder / "kiosk.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _write_trust(self) -> None:
-        """What provisioning does on a real kiosk: gathers the public certificates."""
+        """As on a real kiosk: provisioning asks the running signer for its certificate."""
         signer = SignerClient(self.config.signer_socket)
         self._wait_for("signer", lambda: _signs(signer))
-        device = signer.device()
         key = self.folder / "collector" / "key"
         open_collector_key(key, DEFAULT_NAME)
-        collector = load_certificate(key / "certificate.pem").public_bytes(Encoding.DER)
-        write_trust(
-            self.trust,
-            election=(self.folder / "election.json").read_bytes(),
-            layouts=[self.layout],
-            authorities=[device.authority],
-            devices=[device.certificate],
-            collectors=[collector],
-        )
+        gather(self.config, (self.folder / "election.json").read_bytes(), [load_certificate(key / "certificate.pem")])
 
     # --- processes --------------------------------------------------------------------------------------------------
 
