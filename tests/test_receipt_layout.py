@@ -119,10 +119,10 @@ def test_the_receipt_is_taken_for_the_form(dots: int) -> None:
 
 
 @BOTH_PAPERS
-@pytest.mark.parametrize(("mode", "word"), [("development", "SIMULASI"), ("training", "LATIHAN"), ("real", None)])
+@pytest.mark.parametrize(("mode", "word"), [("development", "DEVELOPMENT"), ("training", "SIMULASI"), ("real", None)])
 def test_a_rehearsal_is_taken_for_a_result(dots: int, mode: str, word: str | None) -> None:
     layout = compose(stored(FORM, PPWP_2024, mode=mode), FORM, PLACE, 1, 5, False, dots)
-    big = [element for element in layout.elements if isinstance(element, Line) and element.width == 4]
+    big = [element for element in layout.elements if isinstance(element, Line) and element.height == 4]
     assert [line.text.strip() for line in big] == ([word, word] if word else [])
     assert all(line.inverse and len(line.text) * line.width == layout.columns for line in big)
     if word:

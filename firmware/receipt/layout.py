@@ -24,7 +24,7 @@ from firmware.signing.schema import FailedRule, RecordEntry, check_record
 
 TITLE_SIZE = 2
 BANNER_SIZE = 4
-"""Letters of 12 mm: read at arm's length. Eight of them, SIMULASI, fill 58 mm paper."""
+"""Letters 12 mm high: read at arm's length; they are narrower where the word does not fit the paper."""
 
 _INDENT = 12
 """Column in which the values of the proof section start."""
@@ -103,8 +103,9 @@ class _Writer:
         """White on black over the whole width, unless the election is real."""
         if Mode(self.record.mode) is Mode.REAL:
             return
-        yield self._bar(self.say(f"banner-{self.record.mode}"), BANNER_SIZE)
-        yield self._bar(self.say("banner-not-a-result"), 1)
+        word = self.say(f"banner-{self.record.mode}")
+        yield self._bar(word, min(BANNER_SIZE, self.columns // len(word)), BANNER_SIZE)
+        yield self._bar(self.say("banner-not-a-result"), 1, 1)
 
     def title(self) -> Iterator[Element]:
         """What this strip is and is not, and which of how many."""
@@ -112,7 +113,7 @@ class _Writer:
         yield Line(self.say("not-the-form"), bold=True, centred=True)
         yield Line(self.say("copy", copy=self.receipt.copy, copies=self.receipt.copies), centred=True)
         if self.receipt.reprint:
-            yield self._bar(self.say("reprint"), TITLE_SIZE)
+            yield self._bar(self.say("reprint"), TITLE_SIZE, TITLE_SIZE)
         if self.record.supersedes is not None:
             yield Rule()
             yield from self.paragraph("supersedes", fingerprint=short_fingerprint(self.record.supersedes))
@@ -134,7 +135,7 @@ class _Writer:
         failed = self.record.failed
         yield Rule()
         if failed:
-            yield self._bar(self.say("rules-failed", count=len(failed)), 1)
+            yield self._bar(self.say("rules-failed", count=len(failed)), 1, 1)
         else:
             whole = all(entry.value is not None for entry in self.record.fields)
             yield from map(Line, wrapped(self.say("rules-hold" if whole else "rules-partly"), self.columns))
@@ -185,6 +186,6 @@ class _Writer:
         text = self.say(key, row=row, first=first, left=left, right=right)
         return f"{text} ({self.say('warning')})" if rule.warning else text
 
-    def _bar(self, text: str, size: int) -> Line:
-        """`text` white on black over the whole width."""
-        return Line(f"{text:^{self.columns // size}}", bold=True, width=size, height=size, inverse=True)
+    def _bar(self, text: str, width: int, height: int) -> Line:
+        """`text` white on black over the whole width of the paper, in letters of `width` x `height`."""
+        return Line(f"{text:^{self.columns // width}}", bold=True, width=width, height=height, inverse=True)
