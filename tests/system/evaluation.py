@@ -11,15 +11,21 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from firmware.records import LABELS
 from tests.simulators.paper.sets import paper_set
 
 DATA = Path(os.environ.get("C1KIOSK_DATA", Path(__file__).parents[3] / "shared" / "data"))
+ROOT = Path(__file__).parents[2]
+HELD_BACK = 480
+"""Boxes with this number and higher are neither trained on nor used to choose anything."""
 PAGE_2 = {
     "suara_1": "paslon01", "suara_2": "paslon02", "suara_sah": "sah", "suara_tidak_sah": "tidaksah",
     "suara_total": "jumlah",
@@ -91,6 +97,60 @@ def c1_2019() -> Score:
     return score
 
 
+@dataclass(slots=True)
+class BoxScore:
+    """Loose pictures of one box each, held against one set of labels."""
+
+    classes: Counter[str] = field(default_factory=Counter)
+    wrong: list[tuple[float, str]] = field(default_factory=list)
+    """Confidence and name of every picture that was read as something else."""
+    confidences: list[float] = field(default_factory=list)
+    """Of all that were read right."""
+    confusion: Counter[str] = field(default_factory=Counter)
+
+    def add(self, name: str, want: str, got: str, confidence: float) -> None:
+        """Counts one picture."""
+        self.classes[want] += 1
+        if got == want:
+            self.confidences.append(confidence)
+        else:
+            self.wrong.append((confidence, f"{name}: {want} read {got}"))
+            self.confusion[f"{want} read {got}"] += 1
+
+    @property
+    def total(self) -> int:
+        """Pictures with a label."""
+        return sum(self.classes.values())
+
+    def __str__(self) -> str:
+        worst = max((confidence for confidence, _ in self.wrong), default=0.0)
+        accepted = sum(confidence > worst for confidence in self.confidences)
+        return (
+            f"{len(self.confidences)}/{self.total} right ({len(self.confidences) / self.total:.2%}), "
+            f"{accepted / self.total:.2%} accepted at zero errors; wrong: "
+            + "; ".join(f"{name} at {confidence:.3f}" for confidence, name in sorted(self.wrong, reverse=True))
+        )
+
+
+def boxes_2024() -> dict[str, BoxScore]:
+    """The held-back block of real 2024 boxes through `c1kiosk digits`: labels as published, and as corrected."""
+    published = json.loads((DATA / "digits" / "chasil2024_boxes.labels.json").read_text(encoding="utf-8"))
+    corrections = json.loads((ROOT / "models" / "train" / "label_corrections.json").read_text(encoding="utf-8"))
+    corrected = published | {name: entry["label"] for name, entry in corrections.items()}
+    scores = {"published": BoxScore(), "corrected": BoxScore()}
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(DATA / "digits" / "chasil2024_boxes.tar") as tar:
+        names = [name for name in sorted(tar.getnames()) if name.endswith(".jpg") and int(name[-7:-4]) >= HELD_BACK]
+        tar.extractall(folder, [tar.getmember(name) for name in names], filter="data")
+        out = Path(folder) / "out.json"
+        command = [sys.executable, "-m", "firmware", "digits", *names, "--json", str(out)]
+        subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, check=True)
+        for entry in json.loads(out.read_text(encoding="utf-8")):
+            for kind, labels in (("published", published), ("corrected", corrected)):
+                if (want := labels[entry["file"]]) in LABELS:
+                    scores[kind].add(entry["file"], want, entry["label"], entry["confidence"])
+    return scores
+
+
 def synthetic(form: str, level: str, seeds: Iterable[int]) -> Score:
     """Rendered TPS of one form, filled by twelve fonts and square digits that the model never saw."""
     score = Score()
@@ -111,6 +171,8 @@ def main() -> None:
     """Prints every figure; the synthetic ones for 50 TPS a level."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     if DATA.is_dir():
+        for kind, boxes in boxes_2024().items():
+            print(f"held-back 2024 boxes, labels as {kind}: {boxes}", flush=True)
         _print("C1-PPWP 2019, real", c1_2019())
     else:
         print(f"no real forms: {DATA} is missing")

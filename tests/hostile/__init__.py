@@ -1,0 +1,1 @@
+"""Input made to break things: every one is refused with a code, and loses nothing."""
