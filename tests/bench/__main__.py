@@ -10,6 +10,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,12 +50,12 @@ def measure(name: str, frames: Sequence[Frame], form: str, model: DigitModel) ->
     stages: dict[str, list[float]] = {"decode": [], "checked decode": [], "find and register": [], "page": []}
     pages: list[Page] = []
     for frame in frames:
-        base, _ = best_of(lambda data=frame.data: cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
-        checked, picture = best_of(lambda frame=frame: decode(frame))
+        base, _ = best_of(partial(cv2.imdecode, np.frombuffer(frame.data, np.uint8), cv2.IMREAD_COLOR))
+        checked, picture = best_of(partial(decode, frame))
         assert isinstance(picture, np.ndarray), name
         gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
-        found, _ = best_of(lambda gray=gray: find_page(gray, layouts))
-        whole, page = best_of(lambda frame=frame: take_page(frame, layouts))
+        found, _ = best_of(partial(find_page, gray, layouts))
+        whole, page = best_of(partial(take_page, frame, layouts))
         assert isinstance(page, Page), (name, frame.name, page)
         pages.append(page)
         for key, seconds in zip(stages, (base, checked, found, whole), strict=True):
@@ -91,7 +92,8 @@ def main() -> None:
 
 
 def _as_jpeg(frame: Frame) -> Frame:
-    picture = cv2.imdecode(np.frombuffer(frame.data, np.uint8), cv2.IMREAD_COLOR)
+    picture = decode(frame)
+    assert isinstance(picture, np.ndarray)
     return frame_from_bytes(cv2.imencode(".jpg", picture)[1].tobytes(), frame.name, {})
 
 

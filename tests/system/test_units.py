@@ -39,5 +39,5 @@ def test_a_unit_does_not_parse(unit: Path) -> None:
 
 
 def test_a_unit_is_exposed(unit: Path) -> None:
-    command = ["systemd-analyze", "security", "--offline=yes", f"--threshold={MOST_EXPOSED}", unit]
+    command = ["systemd-analyze", "security", "--offline=yes", f"--threshold={MOST_EXPOSED}", str(unit)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0

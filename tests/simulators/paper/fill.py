@@ -92,7 +92,7 @@ def _words(paper: NDArray[np.uint8], area: Rect, text: str, writer: pen.Writer, 
     ink = pen.write_words(writer, text, max(6, round(area.h * scale * 0.45)))
     limit = round(area.w * scale * 0.9)
     if ink.shape[1] > limit:
-        ink = cv2.resize(ink, (limit, ink.shape[0]), interpolation=cv2.INTER_AREA)
+        ink = np.asarray(cv2.resize(ink, (limit, ink.shape[0]), interpolation=cv2.INTER_AREA), np.float32)
     pen.lay(paper, ink, round((area.x + area.w * 0.04) * scale), round((area.y + area.h * 0.25) * scale), writer)
 
 

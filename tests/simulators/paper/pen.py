@@ -82,7 +82,7 @@ def _glyph(font: str, text: str) -> Ink:
     left, top, right, bottom = face.getbbox(text)
     image = Image.new("L", (int(right - left) + 8, int(bottom - top) + 8), 0)
     ImageDraw.Draw(image).text((4 - left, 4 - top), text, font=face, fill=255)
-    ink = np.asarray(image, np.float32) / 255
+    ink = np.asarray(np.asarray(image, np.float32) / 255, np.float32)
     rows, columns = np.flatnonzero(ink.max(1) > 0.1), np.flatnonzero(ink.max(0) > 0.1)
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
@@ -109,7 +109,7 @@ def _written(writer: Writer, text: str, size: int, rng: np.random.Generator) -> 
         scale_x = size * rng.uniform(0.3, 0.5) / glyph.shape[1]
     if scale_y < 1:
         blur = 0.35 / scale_y
-        glyph = cv2.GaussianBlur(glyph, (0, 0), blur)
+        glyph = np.asarray(cv2.GaussianBlur(glyph, (0, 0), blur), np.float32)
     slant = writer.slant + rng.normal(0, 0.03)
     turn = rng.normal(0, 0.04)
     linear = np.array([[scale_x, -slant * scale_y], [turn * scale_x, scale_y]])
@@ -176,7 +176,8 @@ def write_words(writer: Writer, text: str, height: int) -> Ink:
     """A line of words, `height` pixels high."""
     glyph = _glyph(writer.font, text)
     scale = height / glyph.shape[0]
-    return cv2.resize(glyph, (max(1, round(glyph.shape[1] * scale)), height), interpolation=cv2.INTER_AREA)
+    size = (max(1, round(glyph.shape[1] * scale)), height)
+    return np.asarray(cv2.resize(glyph, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def scribble_disc(size: int, rng: np.random.Generator, coverage: float = 1.0) -> Ink:
@@ -186,7 +187,7 @@ def scribble_disc(size: int, rng: np.random.Generator, coverage: float = 1.0) ->
     wave = 1 + 0.1 * np.sin(angle * 3 + rng.uniform(0, 6)) + 0.06 * np.sin(angle * 7 + rng.uniform(0, 6))
     centre = size / 2 + rng.normal(0, 0.03, 2) * size
     radius = np.hypot(rows - centre[0], columns - centre[1]) / (size * 0.4 * wave * np.sqrt(coverage))
-    return np.clip((1 - radius) * size * 0.25 + 0.5, 0, 1).astype(np.float32)
+    return np.asarray(np.clip((1 - radius) * size * 0.25 + 0.5, 0, 1), np.float32)
 
 
 def lay(paper: NDArray[np.uint8], ink: Ink, x: int, y: int, writer: Writer) -> None:

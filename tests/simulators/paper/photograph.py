@@ -66,7 +66,7 @@ def _table(size: tuple[int, int], rng: np.random.Generator) -> Bgr:
     """A dark, slightly uneven table."""
     colour = rng.uniform(40, 110, 3)
     rough = cv2.resize(rng.normal(0, 12, (40, 30)).astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
-    return np.clip(colour + rough[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(colour + rough[..., None], 0, 255), np.uint8)
 
 
 def _place(paper: Bgr, how: Level, size: tuple[int, int], rng: np.random.Generator) -> Bgr:
@@ -85,7 +85,7 @@ def _place(paper: Bgr, how: Level, size: tuple[int, int], rng: np.random.Generat
     y += (bend * np.sin(x / paper.shape[1] * np.pi * 1.5 + phase[1])).astype(np.float32)
     ratio = paper.shape[0] / height
     soft = cv2.GaussianBlur(paper, (0, 0), 0.4 * ratio) if ratio > 1.2 else paper
-    shown = cv2.remap(soft, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    shown = np.asarray(cv2.remap(soft, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
     inside = (x >= 0) & (y >= 0) & (x < paper.shape[1]) & (y < paper.shape[0])
     shown[~inside] = _table(size, rng)[~inside]
     return shown
