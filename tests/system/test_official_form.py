@@ -7,7 +7,6 @@ bubbles lie; where the tag's corners lie; and whether either picture has a long 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,8 +17,9 @@ from firmware.forms.loader import shipped_layouts
 from firmware.forms.pdfium_picture import picture
 from firmware.forms.render import render_page
 from firmware.records import Gray
+from tests.system.evaluation import DATA
 
-OFFICIAL = Path(__file__).parents[2] / "shared" / "data" / "forms" / "chasil_2024" / "C.HASIL-PPWP.pdf"
+OFFICIAL = DATA / "forms" / "chasil_2024" / "C.HASIL-PPWP.pdf"
 DPI = 120
 PIXELS_PER_MM = DPI / 25.4
 ALLOWED_MM = 0.5
@@ -44,7 +44,7 @@ def form() -> FormLayout:
 def pair(request: pytest.FixtureRequest, form: FormLayout) -> tuple[PageLayout, Gray, Gray]:
     number = request.param
     pictures = (picture(OFFICIAL.read_bytes(), number, DPI), render_page(form, number, DPI))
-    official, ours = (cv2.cvtColor(page, cv2.COLOR_BGR2GRAY) for page in pictures)
+    official, ours = (np.asarray(cv2.cvtColor(page, cv2.COLOR_BGR2GRAY), np.uint8) for page in pictures)
     assert official.shape == ours.shape
     return form.page(number), official, ours
 
