@@ -20,11 +20,11 @@ from models.train import data as datasets
 from models.train.cvl import as_cells
 from models.train.evaluation import Result, summary
 from models.train.pool import Pool
-from models.train.training import BATCH, prepare, train
+from models.train.training import BATCH, REAL_SHARE, prepare, train
 
 POOL_CELLS = 100_000
 VALIDATION_CELLS = 10_000
-STEPS = 12_000
+STEPS = 4_000
 SEED = 1
 
 
@@ -78,6 +78,7 @@ def described(boxes: list[datasets.Box], inks: pool.InkShelf, count: int) -> dic
         "synthetic_cells": count,
         "thinned_inks": {label: len(entries) for label, entries in sorted(inks.thinned.items())},
         "lifted_inks": {label: len(entries) for label, entries in sorted(inks.lifted.items())},
+        "sharpened_inks": {label: len(entries) for label, entries in sorted(inks.sharpened.items())},
         "sources": ["2024 boxes", "MNIST", "USPS", "Semeion without 0", "drawn strokes"],
     }
 
@@ -96,6 +97,7 @@ def main(folder: Path, out: Path, steps: int, pool_cells: int) -> None:
     synthetic = pool.draw_pool(validation_inks, VALIDATION_CELLS, pool.VALIDATION_SEED, processes)
     click.echo(f"{len(cells[0])} pool cells drawn, {steps} steps of {BATCH}")
     net = train(prepare([box for box in boxes if box.split == "train"]), cells, steps, SEED)
+    calibrate.set_unclear_prior(net, (1 - REAL_SHARE) * float(np.mean(cells[1] == LABELS.index("unclear"))))
     finish(net, folder, out, boxes, synthetic, described(boxes, inks, pool_cells) | {"steps": steps, "seed": SEED})
 
 

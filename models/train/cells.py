@@ -17,7 +17,7 @@ from models.train.ink import Affine, Alpha, DrawnInk, Ink, LiftedInk
 from models.train.paper import CANVAS, CANVAS_MARGIN, CELL_SIDE, Canvas
 from models.train.strokes import glyph, scribble
 
-MIX = {**dict.fromkeys(DIGITS, 0.06), "X": 0.12, "-": 0.08, "blank": 0.08, "unclear": 0.12}
+MIX = {**dict.fromkeys(DIGITS, 0.07), "X": 0.12, "-": 0.06, "blank": 0.06, "unclear": 0.06}
 """Share of every label in the synthetic pool."""
 
 TALL_SHARE = 0.25
@@ -26,24 +26,34 @@ TALL_SHARE = 0.25
 TALLEST = 1.95
 """Height of the tallest such cell relative to its width."""
 
-BOXED_SHARE = 0.45
-"""Share of 2024 boxes; the rest are 2019 cells."""
+BOXED_SHARE = 0.35
+"""Share of 2024 boxes, of which there are real ones to train on; the rest are 2019 cells."""
+
+WELL_REGISTERED_SHARE = 0.6
+"""Share of cells that are framed as well as registration frames them; the rest are framed badly on purpose."""
+
+WELL_REGISTERED = 0.3
+"""Strength of their framing errors, see camera.framing."""
 
 
 @dataclass(frozen=True)
 class InkShelf:
-    """Ink of others by label: thinned (any pen) and lifted (own pen); both may be empty."""
+    """Ink of others by label; all may be empty."""
 
     thinned: Mapping[str, Sequence[Ink]] = field(default_factory=dict)
+    """Skeletons of public digits and real boxes: written with any pen."""
     lifted: Mapping[str, Sequence[Ink]] = field(default_factory=dict)
+    """Ink of real 2024 boxes as it is."""
+    sharpened: Mapping[str, Sequence[Ink]] = field(default_factory=dict)
+    """Public digits with their own strokes."""
 
     def pick(self, rng: np.random.Generator, label: str, boxed: bool) -> Ink:
         """Some ink that says `label`."""
         kind = rng.random()
-        if boxed and kind < 0.35 and self.lifted.get(label):
-            return self.lifted[label][rng.integers(len(self.lifted[label]))]
-        if kind < 0.72 and self.thinned.get(label):
-            return self.thinned[label][rng.integers(len(self.thinned[label]))]
+        shares = ((self.lifted, 0.3 if boxed else 0.05), (self.sharpened, 0.5), (self.thinned, 0.75))
+        for inks, until in shares:
+            if kind < until and inks.get(label):
+                return inks[label][int(rng.integers(len(inks[label])))]
         return DrawnInk(glyph(rng, label, square=rng.random() < (0.4 if boxed else 0.06)))
 
 
@@ -258,4 +268,5 @@ def draw(rng: np.random.Generator, shelf: InkShelf, label: str, boxed: bool, str
 def random_cell(rng: np.random.Generator, shelf: InkShelf) -> tuple[Gray, int]:
     """A cell of the pool's mix and the index of its label."""
     label = str(rng.choice(list(MIX), p=list(MIX.values())))
-    return draw(rng, shelf, label, bool(rng.random() < BOXED_SHARE)), LABELS.index(label)
+    strength = WELL_REGISTERED if rng.random() < WELL_REGISTERED_SHARE else 1.0
+    return draw(rng, shelf, label, bool(rng.random() < BOXED_SHARE), strength), LABELS.index(label)

@@ -26,7 +26,7 @@ def onnx_bytes(net: DigitNet) -> bytes:
     buffer = io.BytesIO()
     torch.onnx.export(
         net.eval().float().to(memory_format=torch.contiguous_format),
-        (torch.zeros(2, 1, CELL_PIXELS, CELL_PIXELS),),
+        (torch.zeros(2, 2, CELL_PIXELS, CELL_PIXELS),),
         buffer,
         input_names=[INPUT_NAME],
         output_names=["logits"],
@@ -40,7 +40,7 @@ def onnx_bytes(net: DigitNet) -> bytes:
 def write(folder: Path, model: bytes, accept: float, date: str, data: dict[str, Any], figures: dict[str, Any]) -> None:
     """The model and its manifest into `folder`."""
     (folder / MODEL).write_bytes(model)
-    shape = ("n", 1, CELL_PIXELS, CELL_PIXELS)
+    shape = ("n", 2, CELL_PIXELS, CELL_PIXELS)
     framing = Input(INPUT_NAME, shape, CELL_PIXELS, CELL_MARGIN, "firmware.digit_model.normalise")
     digest = hashlib.sha256(model).hexdigest()
     manifest = Manifest(MODEL, digest, LABELS, framing, accept, date, data, figures)

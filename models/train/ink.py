@@ -20,6 +20,12 @@ Affine = NDArray[np.float64]
 SKELETON_SIDE = 44
 """Pixels: side of the square in which a skeleton is kept; the glyph fills SKELETON_SIDE - 2 * SKELETON_MARGIN."""
 
+SHARPENED_SIDE = 44
+"""Pixels: the longer side of a public digit that keeps its own strokes."""
+
+LOOP_LEVEL = 150
+"""Grey level of ink in public digits when their loops are counted: high, so that narrow loops count."""
+
 SKELETON_MARGIN = 6
 DISTANCE_STEP = 8.0
 """Stored distance units per skeleton pixel."""
@@ -100,8 +106,17 @@ def thin(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
             return now.astype(bool)
 
 
+def holes(mask: NDArray[np.bool_]) -> int:
+    """Closed loops: paper that is not connected with the paper around."""
+    paper = np.pad(~mask, 1, constant_values=True).astype(np.uint8)
+    return cv2.connectedComponents(paper, connectivity=4)[0] - 2
+
+
 def skeletons(pictures: NDArray[np.uint8], threshold: int) -> list[ThinnedInk | None]:
-    """White-on-black digit pictures, shape (n, h, w), as thinned ink; None where nothing is left."""
+    """White-on-black digit pictures, shape (n, h, w), as thinned ink.
+
+    None where nothing is left, or where a loop of the picture is lost: an 8 without one of them is no 8 any more.
+    """
     inner = SKELETON_SIDE - 2 * SKELETON_MARGIN
     masks = np.zeros((len(pictures), SKELETON_SIDE, SKELETON_SIDE), bool)
     for index, picture in enumerate(pictures):
@@ -116,7 +131,30 @@ def skeletons(pictures: NDArray[np.uint8], threshold: int) -> list[ThinnedInk | 
         top, left = (SKELETON_SIDE - height) // 2, (SKELETON_SIDE - width) // 2
         masks[index, top : top + height, left : left + width] = large > threshold
     thinned = thin(masks)
-    return [_distance(skeleton) if skeleton.any() else None for skeleton in thinned]
+    kept = [holes(picture > LOOP_LEVEL) for picture in pictures]
+    return [
+        _distance(skeleton) if skeleton.any() and holes(skeleton) == count else None
+        for skeleton, count in zip(thinned, kept, strict=True)
+    ]
+
+
+def sharpened(picture: NDArray[np.uint8], level: float) -> LiftedInk | None:
+    """A white-on-black digit with its own strokes, thinner for a higher `level` (0..1); None where nothing is left.
+
+    Loops stay open, as they do not in a skeleton of so few pixels.
+    """
+    ys, xs = np.nonzero(picture > LOOP_LEVEL)
+    if len(ys) < 4:
+        return None
+    tight = np.pad(picture[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1], 1)
+    scale = SHARPENED_SIDE / max(tight.shape)
+    size = (max(4, round(tight.shape[1] * scale)), max(4, round(tight.shape[0] * scale)))
+    large = cv2.GaussianBlur(cv2.resize(tight, size, interpolation=cv2.INTER_CUBIC), (0, 0), 0.7).astype(np.float32)
+    alpha = np.clip((large / max(float(large.max()), 1.0) - level) / 0.2 + 0.5, 0, 1).astype(np.float32)
+    ys, xs = np.nonzero(alpha > 0.4)
+    if len(ys) < 8:
+        return None
+    return LiftedInk(alpha[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1])
 
 
 def _distance(skeleton: NDArray[np.bool_]) -> ThinnedInk:

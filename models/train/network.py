@@ -12,29 +12,41 @@ def _block(inside: int, outside: int) -> list[nn.Module]:
     return [nn.Conv2d(inside, outside, 3, padding=1, bias=False), nn.BatchNorm2d(outside), nn.ReLU(inplace=True)]
 
 
+def _view() -> nn.Sequential:
+    """(n, 1, 48, 48) to (n, 864): one view of the cell."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 5, stride=2, padding=2, bias=False),
+        nn.BatchNorm2d(16),
+        nn.ReLU(inplace=True),
+        *_block(16, 32),
+        nn.MaxPool2d(2),
+        *_block(32, 48),
+        *_block(48, 48),
+        nn.MaxPool2d(2),
+        *_block(48, 96),
+        *_block(96, 96),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+    )
+
+
 class DigitNet(nn.Module):
-    """(n, 1, 48, 48) normalised cells to (n, len(LABELS)) logits divided by the calibration temperature."""
+    """(n, 2, 48, 48) cells and their ink to (n, len(LABELS)) logits divided by the calibration temperature."""
 
     def __init__(self) -> None:
         super().__init__()
-        first = [nn.Conv2d(1, 16, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True)]
-        self.features = nn.Sequential(
-            *first,
-            *_block(16, 32),
-            nn.MaxPool2d(2),
-            *_block(32, 48),
-            *_block(48, 48),
-            nn.MaxPool2d(2),
-            *_block(48, 96),
-            *_block(96, 96),
-            nn.MaxPool2d(2),
-            nn.Flatten(),
+        self.cell, self.ink = _view(), _view()
+        self.head = nn.Sequential(
             nn.Dropout(0.3),
+            nn.Linear(2 * 864, 128),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.2),
+            nn.Linear(128, len(LABELS)),
         )
-        self.head = nn.Linear(96 * 9, len(LABELS))
         self.register_buffer("temperature", torch.ones(()))
 
-    def forward(self, cells: Tensor) -> Tensor:
+    def forward(self, views: Tensor) -> Tensor:
         """Logits."""
-        logits: Tensor = self.head(self.features(cells))
+        seen = torch.cat([self.cell(views[:, :1]), self.ink(views[:, 1:])], dim=1)
+        logits: Tensor = self.head(seen)
         return logits / self.temperature

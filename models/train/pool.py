@@ -16,14 +16,14 @@ from firmware.digit_model.normalise import normalise
 from firmware.records import CELL_MARGIN, CELL_PIXELS, DIGITS
 from models.train import data
 from models.train.cells import InkShelf, random_cell
-from models.train.ink import Ink, lifted, skeletons
+from models.train.ink import Ink, lifted, sharpened, skeletons
 
 Pool = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 CHUNK = 500
 """Cells drawn from one seed: the pool is the same however many processes draw it."""
 
-MNIST_USED = 24_000
+MNIST_USED = 40_000
 """Of 60,000: more MNIST does not help, the pictures must not drown the Indonesian hands."""
 
 BORDER_CUT = 3
@@ -32,6 +32,7 @@ BORDER_CUT = 3
 TRAINING_SEED = 2024
 VALIDATION_SEED = 4202
 INK_THRESHOLD = 110
+SHARPENING_SEED = 77
 
 
 def _lift(boxes: Iterable[data.Box]) -> dict[str, list[NDArray[np.float32]]]:
@@ -47,6 +48,8 @@ def _lift(boxes: Iterable[data.Box]) -> dict[str, list[NDArray[np.float32]]]:
 def shelf(folder: Path, boxes: Sequence[data.Box], split: str) -> InkShelf:
     """All ink for one split: public digits thinned, real boxes thinned and lifted."""
     thinned: dict[str, list[Ink]] = defaultdict(list)
+    sharp: dict[str, list[Ink]] = defaultdict(list)
+    levels = np.random.default_rng(SHARPENING_SEED)
     if split == "train":
         public = [tuple(part[:MNIST_USED] for part in data.mnist(folder, "train")), data.usps(folder)]
         pictures, labels = data.semeion(folder)
@@ -57,6 +60,10 @@ def shelf(folder: Path, boxes: Sequence[data.Box], split: str) -> InkShelf:
         for ink, label in zip(skeletons(pictures, INK_THRESHOLD), labels, strict=True):
             if ink is not None:
                 thinned[str(label)].append(ink)
+        for picture, label in zip(pictures[::2], labels[::2], strict=True):
+            own = sharpened(picture, levels.uniform(0.5, 0.8))
+            if own is not None:
+                sharp[str(label)].append(own)
     lifts: dict[str, list[Ink]] = {}
     for name, interiors in _lift(box for box in boxes if box.split == split).items():
         lifts[name] = [ink for ink in map(lifted, interiors) if ink is not None]
@@ -64,7 +71,7 @@ def shelf(folder: Path, boxes: Sequence[data.Box], split: str) -> InkShelf:
         own = [ink for ink in skeletons(white, INK_THRESHOLD) if ink is not None]
         repeat = max(1, len(thinned[name]) // (2 * len(own))) if own else 0
         thinned[name] = thinned[name] + own * repeat
-    return InkShelf(thinned, lifts)
+    return InkShelf(thinned, lifts, sharp)
 
 
 def _chunk(seed: int, inks: InkShelf, chunk: int) -> Pool:

@@ -22,7 +22,7 @@ from models.train.network import DigitNet
 from models.train.pool import Pool
 
 BATCH = 256
-REAL_SHARE = 0.35
+REAL_SHARE = 0.3
 """Share of every batch that is real boxes."""
 
 WHOLE_SHARE = 0.2
@@ -30,7 +30,6 @@ WHOLE_SHARE = 0.2
 
 PEAK_RATE = 3e-3
 WEIGHT_DECAY = 2e-3
-SMOOTHING = 0.02
 AVERAGE_FROM = 0.7
 """Part of the training after which the weights are averaged for the final network."""
 
@@ -84,7 +83,7 @@ def train(real: Real, pool: Pool, steps: int, seed: int) -> DigitNet:
     threading.Thread(target=_batches, args=(real, pool, steps, seed, ready), daemon=True).start()
     optimiser = torch.optim.AdamW(net.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE, total_steps=steps, pct_start=0.1)
-    loss_of = nn.CrossEntropyLoss(label_smoothing=SMOOTHING)
+    loss_of = nn.CrossEntropyLoss()
     average = torch.optim.swa_utils.AveragedModel(
         net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True
     )
