@@ -61,6 +61,18 @@ def test_a_sum_lifts_a_number_that_is_hardly_legible() -> None:
     assert found.fields["one"].doubts == (Doubt.UNSURE,)
 
 
+def test_two_doubtful_numbers_lift_one_another() -> None:
+    """One writer's 1 looks like a 7 twice: 70 + 128 = 198 holds, but so would 10 + 128 = 138."""
+    wavering = (cell("X"), cell("7", 0.65, "1"), cell("0"))
+    total = (cell("1"), cell("9", 0.65, "3"), cell("8"))
+    given = reading()
+    kind = type(given.fields["one"])
+    fields = {**given.fields, "one": kind("one", 2, wavering), "valid": kind("valid", 2, total)}
+    found = tally(Reading(given.form, given.pages, fields))
+    assert {"one", "valid"} <= asked(found)
+    assert max(found.fields[name].confidence for name in ("one", "valid")) < DEFAULT_POLICY.confidence
+
+
 def test_a_sum_turns_a_seven_into_the_one_it_wants() -> None:
     """The boxes say 27 with a second chance for 20; the sum wants 20. It is asked, not changed."""
     seven = (cell("X"), cell("2"), cell("7", 0.6, "0"))

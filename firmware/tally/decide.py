@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 
-from firmware.forms.layout import Field, FormLayout, Rule
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.forms.layout import Field, FormLayout
 from firmware.records import Check, Doubt, FieldTally, Reading, Status, Tally
 from firmware.tally import rules
-from firmware.tally.belonging import foreign_pages
+from firmware.tally.belonging import Evidence, Tie, foreign_pages, ties
 from firmware.tally.channels import FieldEvidence, weigh
 
 
@@ -26,9 +30,11 @@ class Policy:
     the mean error above it is far below 1 - 0.99."""
     supported: float = 0.6
     """Probability below which a sum that holds changes nothing: the picture itself must prefer the number clearly."""
-    holding_odds: float = 20.0
-    """By how much a holding sum multiplies the odds of a number. Four of five forms keep all rules (348 TPS); of those
-    that do not, or are misread, at most one in twenty fits by chance: 0.8 / (0.2 * 0.05) = 80. A quarter is used."""
+    holding: float = 0.8
+    """Prior probability that a sum holds on paper: four of five forms keep all rules (348 TPS, FORMS.md)."""
+    chance: float = 0.04
+    """Probability that a sum fits although it does not hold or is misread. One in twenty of the rest would be 0.01; one
+    writer's errors repeat themselves, so four times that."""
     sharpness: float = 0.25
     """Part of the sharpness of the page's own print; below it a stroke may be lost."""
 
@@ -75,25 +81,43 @@ def _doubts(
     }
 
 
-def _lifted(entry: FieldEvidence, layout: FormLayout, evidence: Mapping[str, FieldEvidence], policy: Policy) -> float:
-    """The field's confidence, with a holding sum over otherwise sure fields as evidence. Once, however many hold.
+def _lifted(entry: FieldEvidence, layout: FormLayout, evidence: Evidence, policy: Policy) -> float:
+    """The field's confidence, with the best supporting sum as evidence. Once, however many hold.
 
-    Two doubtful fields do not support each other: one writer's 1 that looks like a 7 makes 748 + 5 = 753 hold.
+    Bayes, with P(v) what the picture says of v and S(v) what the sum's other fields, by their pictures, ask for:
+    P(v) * (holding * S(v) + chance). Two doubtful fields hardly support each other: one writer's 1 that looks like a 7
+    makes 748 + 5 = 753 hold, but 148 + 5 = 153 as well.
     """
     alone = entry.confidence
-    if alone < policy.supported or not any(_supports(rule, entry, evidence, policy) for rule in layout.rules):
+    if alone < policy.supported or entry.value is None:
         return alone
-    return alone * policy.holding_odds / (alone * policy.holding_odds + 1.0 - alone)
+    best = alone
+    for tie in ties(layout.rules):
+        asked = _asked_for(tie, entry.field, evidence, policy)
+        if asked is None:
+            continue
+        numbers = entry.posterior.numbers
+        weights = np.full(numbers.size, policy.chance)
+        size = min(numbers.size, asked.size)
+        weights[:size] += policy.holding * asked[:size]
+        supported = numbers * weights
+        rest = (1.0 - float(numbers.sum())) * policy.chance
+        best = max(best, float(supported[entry.value] / (supported.sum() + rest)))
+    return best
 
 
-def _supports(rule: Rule, entry: FieldEvidence, evidence: Mapping[str, FieldEvidence], policy: Policy) -> bool:
-    """Whether this exact rule holds and everything else in it is sure by its own picture."""
-    names = rule.left + rule.right
-    if rule.kind not in rules.EXACT_KINDS or rule.warning or rule.tolerance or entry.field not in names:
-        return False
-    others = [evidence.get(name) for name in names if name != entry.field]
-    sure = all(o is not None and not o.doubts and o.confidence >= policy.confidence for o in others)
-    return sure and rules.judge(rule, {name: evidence[name].value for name in names}, {}).ok is True
+def _asked_for(tie: Tie, field: str, evidence: Evidence, policy: Policy) -> NDArray[np.float64] | None:
+    """What an equation's other fields ask this one to be: probability of 0, 1, 2, ...; None when one is doubtful."""
+    mine, other = (tie[0], tie[1]) if field in tie[0] else (tie[1], tie[0])
+    rest = [name for name in mine if name != field]
+    others = [evidence.get(name) for name in (*rest, *other)]
+    if field not in mine or tie[2] or any(o is None or o.confidence < policy.supported for o in others):
+        return None
+    total = reduce(np.convolve, [evidence[name].posterior.numbers for name in other])
+    if not rest:
+        return total
+    less = reduce(np.convolve, [evidence[name].posterior.numbers for name in rest])
+    return np.convolve(total, less[::-1])[less.size - 1 :]
 
 
 def _settle(entry: FieldEvidence, doubts: tuple[Doubt, ...], confidence: float) -> FieldTally:
