@@ -73,6 +73,12 @@ def test_two_doubtful_numbers_lift_one_another() -> None:
     assert max(found.fields[name].confidence for name in ("one", "valid")) < DEFAULT_POLICY.confidence
 
 
+def test_a_number_whose_bubbles_disagree_vouches_for_another() -> None:
+    nearly = field("one", 2, "X20", 0.978)
+    found = tally(reading(one=nearly, two=field("two", 2, "128", bubbles="129")))
+    assert {"one", "two"} <= asked(found)
+
+
 def test_a_sum_turns_a_seven_into_the_one_it_wants() -> None:
     """The boxes say 27 with a second chance for 20; the sum wants 20. It is asked, not changed."""
     seven = (cell("X"), cell("2"), cell("7", 0.6, "0"))

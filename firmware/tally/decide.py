@@ -26,8 +26,8 @@ class Policy:
     """What a reading must have to be given without asking."""
 
     confidence: float = 0.99
-    """Probability of the number; the model's manifest has the value that was measured for it. With calibrated cells
-    the mean error above it is far below 1 - 0.99."""
+    """Probability of the number. `c1kiosk read` and the station take the model's `accept_digit`, which was chosen for
+    single cells of the validation block: a whole number, unless a sum supports it, asks that of every cell and more."""
     supported: float = 0.6
     """Probability below which a sum that holds changes nothing: the picture itself must prefer the number clearly."""
     holding: float = 0.8
@@ -111,7 +111,8 @@ def _asked_for(tie: Tie, field: str, evidence: Evidence, policy: Policy) -> NDAr
     mine, other = (tie[0], tie[1]) if field in tie[0] else (tie[1], tie[0])
     rest = [name for name in mine if name != field]
     others = [evidence.get(name) for name in (*rest, *other)]
-    if field not in mine or tie[2] or any(o is None or o.confidence < policy.supported for o in others):
+    doubtful = any(o is None or o.doubts or o.confidence < policy.supported for o in others)
+    if field not in mine or tie[2] or doubtful:
         return None
     total = reduce(np.convolve, [evidence[name].posterior.numbers for name in other])
     if not rest:
