@@ -29,6 +29,9 @@ CELL_PIXELS = 48
 CELL_MARGIN = 0.15
 """Part of the cell's side that is shown outside its border on every side, because ink crosses borders."""
 
+TALLY_PIXELS_PER_MM = 4.0
+"""Resolution of a rectified tally grid: a stroke of a ball pen is two pixels wide."""
+
 BUBBLE_PIXELS = 24
 """Side in pixels of a rectified bubble picture; the printed circle fills 2/3 of it."""
 
@@ -146,6 +149,14 @@ class BubbleColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class TallyPicture:
+    """The grid of tally strokes of one field with its column of row sums, rectified to TALLY_PIXELS_PER_MM."""
+
+    field: str
+    gray: Gray
+
+
+@dataclass(frozen=True, slots=True)
 class FieldStrip:
     """The rectified colour picture of all boxes of one field, for people. Shape (h, w, 3), BGR."""
 
@@ -164,6 +175,7 @@ class Page:
     cells: tuple[CellImage, ...]
     bubbles: tuple[BubbleColumn, ...]
     strips: tuple[FieldStrip, ...]
+    tallies: tuple[TallyPicture, ...] = ()
 
 
 # --- Reading ------------------------------------------------------------------------------------------------
@@ -195,6 +207,14 @@ class BubbleReading:
 
 
 @dataclass(frozen=True, slots=True)
+class StrokeReading:
+    """What the tally grid of one field says: probabilities of 0..5 strokes for every cell, row by row."""
+
+    rows: tuple[tuple[tuple[float, ...], ...], ...]
+    """`rows[row][column][strokes]`; six probabilities that sum to 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class FieldReading:
     """What the machine saw of one field, channel by channel; nothing is decided yet."""
 
@@ -205,6 +225,8 @@ class FieldReading:
     """Empty where the form has none; else one per cell."""
     sharpness: float = 1.0
     """The lowest of its cells."""
+    strokes: StrokeReading | None = None
+    """None where the form has no tally grid for this field."""
 
 
 @dataclass(frozen=True, slots=True)
