@@ -32,6 +32,9 @@ CELL_MARGIN = 0.15
 TALLY_PIXELS_PER_MM = 4.0
 """Resolution of a rectified tally grid: a stroke of a ball pen is two pixels wide."""
 
+TALLY_MARGIN_MM = 3.0
+"""Surroundings shown around a tally grid and its row sums: registration is off by less than one."""
+
 BUBBLE_PIXELS = 24
 """Side in pixels of a rectified bubble picture; the printed circle fills 2/3 of it."""
 
@@ -150,7 +153,10 @@ class BubbleColumn:
 
 @dataclass(frozen=True, slots=True)
 class TallyPicture:
-    """The grid of tally strokes of one field with its column of row sums, rectified to TALLY_PIXELS_PER_MM."""
+    """The grid of tally strokes of one field with its column of row sums, rectified to TALLY_PIXELS_PER_MM.
+
+    TALLY_MARGIN_MM is shown around both.
+    """
 
     field: str
     gray: Gray
@@ -259,6 +265,8 @@ class Doubt(StrEnum):
     """All cells blank: zero or not filled."""
     BUBBLES = "bubbles"
     """Bubbles and digits do not say the same (H11)."""
+    STROKES = "strokes"
+    """Tally strokes and digits do not say the same (H10)."""
     RULE = "rule"
     """A rule that this field is part of fails, or a limit is broken."""
     BLUR = "blur"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from firmware.capture.cells import cut_bubbles, cut_cells, cut_strip
 from firmware.capture.picture import decode
 from firmware.capture.search import Located, find_page
+from firmware.capture.tallies import cut_tally
 from firmware.forms.layout import FormLayout
 from firmware.records import Frame, Page, PageRefusal, RefusedPage
 
@@ -45,4 +46,7 @@ def _page(frame: Frame, picture: NDArray[np.uint8], gray: NDArray[np.uint8], fou
         cells=tuple(cell for field, homography in at for cell in cut_cells(gray, field, homography)),
         bubbles=tuple(column for field, homography in at for column in cut_bubbles(gray, field, homography)),
         strips=tuple(cut_strip(picture, field, homography) for field, homography in at),
+        tallies=tuple(
+            cut_tally(gray, field, found.placement.tallies[field.id]) for field in layout.fields if field.tally
+        ),
     )

@@ -75,6 +75,8 @@ class Placement:
 
     geometry: Geometry
     groups: Mapping[str, Matrix]
+    tallies: Mapping[str, Matrix]
+    """For each field with a tally grid: the homography drawn to the grid's frame. It proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class Lines:
     pieces: LinePieces
     groups: Mapping[str, LinePieces]
     """Printed lines near a group, for the local fit."""
+    tallies: Mapping[str, LinePieces]
+    """Printed lines near the tally grid of a field."""
 
     @property
     def height(self) -> float:
@@ -106,7 +110,9 @@ class Lines:
         for entry in page.fields:
             cells.setdefault(entry.group, []).extend(entry.cells)
         groups = {name: pieces.take(pieces.near(boxes, side)) for name, boxes in cells.items()}
-        return Lines(page, side, pieces, groups)
+        grids = {entry.id: entry.tally.area for entry in page.fields if entry.tally}
+        tallies = {name: pieces.take(pieces.near([area], side / 4)) for name, area in grids.items()}
+        return Lines(page, side, pieces, groups, tallies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +135,10 @@ def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
         homography = corrected(homography, pieces, seen, Anchors.none(), FREE)
     curl = _curl(gray, lines, homography)
     support, residual = support_of(gray, lines, homography, curl.bend(lines.pieces))
-    groups = {
-        name: _local(gray, lines, curl.local(homography, pieces.centre), pieces)
-        for name, pieces in lines.groups.items()
-    }
+    groups, tallies = (
+        {name: _local(gray, lines, curl.local(homography, near.centre), near) for name, near in frames.items()}
+        for frames in (lines.groups, lines.tallies)
+    )
     proofs = [support_of(gray, lines, groups[name], pieces) for name, pieces in lines.groups.items()]
     weakest = min(share for share, _ in proofs)
     marks = _visible_marks(gray, lines, homography, curl)
@@ -145,7 +151,7 @@ def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
     )
     if not proven:
         return Doubtful(support, weakest, residual)
-    return Placement(Geometry(homography, marks, residual, support), groups)
+    return Placement(Geometry(homography, marks, residual, support), groups, tallies)
 
 
 def _visible_marks(gray: Gray, lines: Lines, homography: Matrix, curl: Curl) -> tuple[str, ...]:
