@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.capture.picture import COLOUR_SHARE, Photograph
 from firmware.capture.rulings import pixels_per_mm
 from firmware.forms.layout import Bubbles, Field, Rect
 from firmware.records import (
@@ -25,6 +26,10 @@ from firmware.records import (
     Matrix,
 )
 
+REDUCED = np.diag([1 / COLOUR_SHARE, 1 / COLOUR_SHARE, 1.0]) @ np.array(
+    [[1, 0, 0.5 - COLOUR_SHARE / 2], [0, 1, 0.5 - COLOUR_SHARE / 2], [0, 0, 1]]
+)
+"""Pixels of a photograph's brightness to pixels of its colours; the middle of a pixel is at a whole number."""
 BUBBLE_WINDOW = 1.5
 """Side of a bubble's picture in diameters: the circle fills 2/3."""
 STRIP_WIDTH = 300
@@ -103,13 +108,16 @@ def _cut_column(gray: Gray, bubbles: Bubbles, column: Sequence[tuple[float, floa
     return np.stack([sample(gray, homography, window, BUBBLE_PIXELS, BUBBLE_PIXELS) for window in windows])
 
 
-def cut_strip(picture: NDArray[np.uint8], field: Field, homography: Matrix) -> FieldStrip:
+def cut_strip(picture: Photograph, field: Field, homography: Matrix) -> FieldStrip:
     """The colour picture of all boxes of a field with a bit of their surroundings."""
     first, last = field.cells[0], field.cells[-1]
     margin = STRIP_MARGIN * min(first.w, first.h)
     area = Rect(first.x - margin, first.y - margin, last.x + last.w - first.x + 2 * margin, first.h + 2 * margin)
     height = max(1, round(STRIP_WIDTH * area.h / area.w))
-    return FieldStrip(field.id, sample(picture, homography, area, STRIP_WIDTH, height))
+    colours = sample(picture.color, REDUCED @ homography, area, STRIP_WIDTH, height)
+    mixed = cv2.cvtColor(colours, cv2.COLOR_BGR2YCrCb)
+    mixed[..., 0] = sample(picture.gray, homography, area, STRIP_WIDTH, height)
+    return FieldStrip(field.id, np.asarray(cv2.cvtColor(mixed, cv2.COLOR_YCrCb2BGR), dtype=np.uint8))
 
 
 def sample(picture: NDArray[np.uint8], homography: Matrix, area: Rect, width: int, height: int) -> NDArray[np.uint8]:

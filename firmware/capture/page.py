@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from firmware.capture.cells import cut_bubbles, cut_cells, cut_strip
-from firmware.capture.picture import decode
+from firmware.capture.picture import Photograph, decode_page
 from firmware.capture.search import Located, find_page
 from firmware.capture.tallies import cut_tally
 from firmware.forms.layout import FormLayout
@@ -21,21 +19,20 @@ LEAST_SHARPNESS = 0.3
 
 def take_page(frame: Frame, layouts: Sequence[FormLayout]) -> Page | RefusedPage:
     """The page that the frame shows, with its cells; or why it shows none."""
-    picture = decode(frame)
+    picture = decode_page(frame)
     if isinstance(picture, RefusedPage):
         return picture
-    gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
-    found = find_page(gray, layouts)
+    found = find_page(picture.gray, layouts)
     if not isinstance(found, Located):
         return RefusedPage(frame, found.reason, {"support": round(found.support, 3)})
-    page = _page(frame, picture, gray, found)
+    page = _page(frame, picture, found)
     sharpness = float(np.median([cell.sharpness for cell in page.cells]))
     if sharpness < LEAST_SHARPNESS:
         return RefusedPage(frame, PageRefusal.BLURRED, {"sharpness": round(sharpness, 3)})
     return page
 
 
-def _page(frame: Frame, picture: NDArray[np.uint8], gray: NDArray[np.uint8], found: Located) -> Page:
+def _page(frame: Frame, picture: Photograph, found: Located) -> Page:
     layout = found.known.page
     at = [(field, found.placement.groups[field.group]) for field in layout.fields]
     return Page(
@@ -43,10 +40,10 @@ def _page(frame: Frame, picture: NDArray[np.uint8], gray: NDArray[np.uint8], fou
         number=layout.number,
         frame=frame,
         geometry=found.placement.geometry,
-        cells=tuple(cell for field, homography in at for cell in cut_cells(gray, field, homography)),
-        bubbles=tuple(column for field, homography in at for column in cut_bubbles(gray, field, homography)),
+        cells=tuple(cell for field, homography in at for cell in cut_cells(picture.gray, field, homography)),
+        bubbles=tuple(column for field, homography in at for column in cut_bubbles(picture.gray, field, homography)),
         strips=tuple(cut_strip(picture, field, homography) for field, homography in at),
         tallies=tuple(
-            cut_tally(gray, field, found.placement.tallies[field.id]) for field in layout.fields if field.tally
+            cut_tally(picture.gray, field, found.placement.tallies[field.id]) for field in layout.fields if field.tally
         ),
     )

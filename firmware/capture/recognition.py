@@ -29,6 +29,12 @@ CROP_MODULE_PIXELS = 5.0
 """Pixels a narrowest bar or tag module when the identity is read at its place."""
 TAG_MODULES = 8
 """Modules along a side of a 36h10 tag, border included."""
+MODULE_SAMPLES = 5
+"""Samples along a tag module when it is read at its place; the outer ones are not used."""
+MOST_BORDER_ERRORS = 3
+"""Of the 28 border modules of a tag, which are black: more white ones are no tag."""
+TAG_CORRECTION = 0.5
+"""Part of the dictionary's 4 correctable modules that may be wrong."""
 CODE128_MODULES = 145
 """Modules of ten characters in Code 128, with start, check and stop."""
 
@@ -79,25 +85,39 @@ def sightings(gray: Gray, pages: Sequence[Known]) -> tuple[Sighting, ...]:
 
 def identity_at(gray: Gray, homography: Matrix, identity: Identity) -> str | None:
     """The identity printed where `homography` puts `identity`'s box; None when nothing can be read there."""
-    modules = TAG_MODULES if identity.kind is IdentityKind.APRILTAG else CODE128_MODULES
-    scale = CROP_MODULE_PIXELS * modules / identity.box.w
-    box = identity.box
+    if identity.kind is IdentityKind.APRILTAG:
+        tags = read_tags(_at(gray, homography, identity.box, TAG_MODULES))
+        return _tag_at(gray, homography, identity) or next((text for text, _ in tags), None)
+    codes = read_code128(_at(gray, homography, identity.box, CODE128_MODULES))
+    return next((name(identity.kind, code.text) for code in codes), None)
+
+
+def _tag_at(gray: Gray, homography: Matrix, identity: Identity) -> str | None:
+    """The tag in `identity`'s box, turned as it must be printed: its modules are read off one by one."""
+    box, side = identity.box, TAG_MODULES * MODULE_SAMPLES
+    step_x, step_y = box.w / side, box.h / side
+    to_page = np.array([[step_x, 0, box.x + step_x / 2], [0, step_y, box.y + step_y / 2], [0, 0, 1.0]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    seen = cv2.warpPerspective(gray, homography @ to_page, (side, side), flags=flags, borderValue=255)
+    between, _ = cv2.threshold(seen, 0, 255, cv2.THRESH_OTSU)
+    inner = slice(1, MODULE_SAMPLES - 1)
+    modules = seen.reshape(TAG_MODULES, MODULE_SAMPLES, TAG_MODULES, MODULE_SAMPLES)[:, inner, :, inner]
+    white = modules.mean(axis=(1, 3)) > between
+    if white.sum() > white[1:-1, 1:-1].sum() + MOST_BORDER_ERRORS:
+        return None
+    known, tag, turns = _dictionary().identify(np.ascontiguousarray(white[1:-1, 1:-1], np.uint8), TAG_CORRECTION)
+    return name(IdentityKind.APRILTAG, str(tag)) if known and turns == identity.quarter_turns else None
+
+
+def _at(gray: Gray, homography: Matrix, box: Rect, modules: int) -> Gray:
+    """The identity's box with the quiet zone around it, CROP_MODULE_PIXELS a module."""
+    scale = CROP_MODULE_PIXELS * modules / box.w
     margin = CROP_MARGIN * min(box.w, 2 * box.h)
     area = Rect(box.x - margin, box.y - margin, box.w + 2 * margin, box.h + 2 * margin)
     to_page = np.array([[1 / scale, 0, area.x], [0, 1 / scale, area.y], [0, 0, 1.0]])
     size = (round(area.w * scale), round(area.h * scale))
-    crop = cv2.warpPerspective(
-        gray,
-        homography @ to_page,
-        size,
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=255,
-    )
-    upright = np.asarray(crop, dtype=np.uint8)
-    if identity.kind is IdentityKind.APRILTAG:
-        return next((text for text, _ in read_tags(upright)), None)
-    return next((name(identity.kind, code.text) for code in read_code128(upright)), None)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpPerspective(gray, homography @ to_page, size, flags=flags, borderValue=255), np.uint8)
 
 
 def read_tags(gray: Gray) -> Iterable[tuple[str, Floats]]:
@@ -114,7 +134,11 @@ def _detector() -> cv2.aruco.ArucoDetector:
     )
     settings.minMarkerPerimeterRate = LEAST_TAG_PERIMETER
     settings.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
-    return cv2.aruco.ArucoDetector(cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_APRILTAG_36h10), settings)
+    return cv2.aruco.ArucoDetector(_dictionary(), settings)
+
+
+def _dictionary() -> cv2.aruco.Dictionary:
+    return cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_APRILTAG_36h10)
 
 
 def _distinct(found: Sequence[tuple[str, Floats]]) -> list[tuple[str, Floats]]:

@@ -133,8 +133,7 @@ def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
         if float(seen.seen.mean()) < LEAST_SEEN:
             return Doubtful(0.0, 0.0, 0.0)
         homography = corrected(homography, pieces, seen, Anchors.none(), FREE)
-    curl = _curl(gray, lines, homography)
-    support, residual = support_of(gray, lines, homography, curl.bend(lines.pieces))
+    curl, support, residual = _curl(gray, lines, homography)
     groups, tallies = (
         {name: _local(gray, lines, curl.local(homography, near.centre), near) for name, near in frames.items()}
         for frames in (lines.groups, lines.tallies)
@@ -172,15 +171,15 @@ def _inside(gray: Gray, homography: Matrix, lines: Lines) -> bool:
     return float(within.mean()) >= LEAST_INSIDE
 
 
-def _curl(gray: Gray, lines: Lines, homography: Matrix) -> Curl:
-    """How the sheet differs from a flat one; flat where the homography fits well enough."""
+def _curl(gray: Gray, lines: Lines, homography: Matrix) -> tuple[Curl, float, float]:
+    """How the sheet differs from a flat one, and `support_of` it; flat where the homography fits well enough."""
     curl = Curl.flat(lines.height / 2)
-    _, residual = support_of(gray, lines, homography, lines.pieces)
+    support, residual = support_of(gray, lines, homography, lines.pieces)
     if residual <= FLAT_CELLS * lines.side:
-        return curl
+        return curl, support, residual
     for reach in CURL_SEARCH_CELLS:
         curl = curl.towards(lines.pieces, probe(gray, homography, curl.bend(lines.pieces), reach * lines.side))
-    return curl
+    return curl, *support_of(gray, lines, homography, curl.bend(lines.pieces))
 
 
 def support_of(gray: Gray, lines: Lines, homography: Matrix, pieces: LinePieces) -> tuple[float, float]:

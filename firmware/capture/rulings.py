@@ -37,6 +37,8 @@ MAX_STEPS = 60
 """Most samples to each side of a line: bounds the work of a wide search."""
 LEAST_CONTRAST = 0.05
 """A line is darker than the paper on both of its sides by at least this part of the paper's brightness."""
+ROUNDING_SAMPLES = 2
+"""Added to each side of a profile: windows are rounded outwards to whole samples."""
 DARK_PAPER = 40
 """Grey level below which the surroundings of a line are no paper."""
 
@@ -170,13 +172,14 @@ def probe(gray: Gray, homography: Matrix, pieces: LinePieces, reach: float) -> P
     scale = pixels_per_mm(homography, pieces.centre)
     step = max(STEP_PIXELS / scale, reach / MAX_STEPS)
     side_room = 3.0 * float(pieces.width.max()) + 3.0 / scale
-    count = int(np.ceil((reach + side_room) / step))
+    near = int(reach / step)
+    count = near + int(np.ceil(side_room / step)) + ROUNDING_SAMPLES
     offsets = np.arange(-count, count + 1) * step
     profile = _profiles(gray, homography, pieces, offsets)
-    response, paper = _darkness(profile, pieces.width / step, 1.0 / (scale * step))
-    allowed = np.abs(offsets) <= reach
-    response = np.where(allowed & (paper > DARK_PAPER), response / np.maximum(paper, 1.0), 0.0)
-    return _peaks(response, offsets, step)
+    inner = slice(count - near, count + near + 1)
+    response, paper = _darkness(profile, pieces.width / step, 1.0 / (scale * step), inner)
+    response = np.where(paper > DARK_PAPER, response / np.maximum(paper, 1.0), 0.0)
+    return _peaks(response, offsets[inner], step)
 
 
 def _profiles(gray: Gray, homography: Matrix, pieces: LinePieces, offsets: Floats) -> Floats:
@@ -187,41 +190,37 @@ def _profiles(gray: Gray, homography: Matrix, pieces: LinePieces, offsets: Float
     down = project(homography, pieces.centre + np.array([0.0, 1.0])) - middle
     along, across = np.where(vertical, down, right), np.where(vertical, right, down)
     spread = ((np.arange(PIECE_SAMPLES) + 0.5) / PIECE_SAMPLES - 0.5)[None, :, None] * pieces.length[:, None, None]
-    starts = middle[:, None, :] + spread * along[:, None, :]
-    x, y = (
-        (starts[:, :, None, k] + across[:, None, None, k] * offsets).astype(np.float32).reshape(-1, len(offsets))
-        for k in (0, 1)
-    )
+    starts = (middle[:, None, :] + spread * along[:, None, :]).astype(np.float32)
+    steps = (across[:, :, None] * offsets).astype(np.float32)
+    x, y = ((starts[:, :, None, k] + steps[:, None, k]).reshape(-1, len(offsets)) for k in (0, 1))
     grey = cv2.remap(gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    mean: Floats = grey.reshape(len(pieces), PIECE_SAMPLES, -1).mean(axis=1)
+    mean: Floats = grey.reshape(len(pieces), PIECE_SAMPLES, -1).sum(axis=1, dtype=np.uint16) * (1.0 / PIECE_SAMPLES)
     return mean
 
 
-def _darkness(profile: Floats, width: Floats, pixel: float) -> tuple[Floats, Floats]:
-    """How much darker than both sides each place is, and how bright the darker side is. Lengths in samples."""
-    n, m = profile.shape
-    total = np.zeros((n, m + 1))
+def _darkness(profile: Floats, width: Floats, pixel: float, places: slice) -> tuple[Floats, Floats]:
+    """How much darker than both sides each of `places` is, and how bright the darker side is. Lengths in samples."""
+    total = np.zeros((profile.shape[0], profile.shape[1] + 1))
     np.cumsum(profile, axis=1, out=total[:, 1:])
-    darkness, paper = np.empty((n, m)), np.empty((n, m))
+    shape = (len(profile), places.stop - places.start)
+    darkness, paper = np.empty(shape), np.empty(shape)
     for wide in np.unique(width):
         chosen = width == wide
+        sums = total if chosen.all() else total[chosen]
         half, gap = max(wide / 2, 0.5 * pixel), max(wide, 0.8 * pixel)
         far = half + gap + max(wide, 1.5 * pixel)
-        core = _window_mean(total[chosen], -half, half)
-        before, after = _window_mean(total[chosen], -far, -half - gap), _window_mean(total[chosen], half + gap, far)
+        core = _window_mean(sums, -half, half, places)
+        before, after = _window_mean(sums, -far, -half - gap, places), _window_mean(sums, half + gap, far, places)
         paper[chosen] = np.minimum(before, after)
         darkness[chosen] = paper[chosen] - core
     return darkness, paper
 
 
-def _window_mean(total: Floats, low: float, high: float) -> Floats:
-    """Mean of the samples from `low` to `high` around every place; `total` is their running sum."""
-    first, last = round(low), round(high) + 1
-    places = np.arange(total.shape[1] - 1)
-    start = np.clip(places + first, 0, len(places) - 1)
-    stop = np.clip(places + last, 1, len(places))
-    stop = np.maximum(stop, start + 1)
-    mean: Floats = (total[:, stop] - total[:, start]) / (stop - start)
+def _window_mean(total: Floats, low: float, high: float, places: slice) -> Floats:
+    """Mean of the samples from `low` to `high` around each of `places`; `total` is the samples' running sum."""
+    first, stop = round(low), round(high) + 1
+    last, before = slice(places.start + stop, places.stop + stop), slice(places.start + first, places.stop + first)
+    mean: Floats = (total[:, last] - total[:, before]) / (stop - first)
     return mean
 
 
