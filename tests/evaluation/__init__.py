@@ -1,0 +1,1 @@
+"""How well the program reads: data sets, what was seen, figures with bounds, report and plots. `make evaluate`."""
