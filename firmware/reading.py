@@ -43,7 +43,7 @@ from firmware.records import (
 from firmware.tally.belonging import same_writing
 from firmware.tally.bubbles import read_bubbles
 from firmware.tally.channels import weigh
-from firmware.tally.decide import DEFAULT_POLICY, decide, doubt_all
+from firmware.tally.decide import decide, doubt_all
 
 MODELS = Path(__file__).parent.parent / "models"
 MAX_PICTURES = 64
@@ -174,8 +174,7 @@ def _read(
             pages[outcome.number] = outcome
             fields |= found
     reading = Reading(layout.id, tuple(sorted(pages)), fields)
-    policy = replace(DEFAULT_POLICY, confidence=model.accept_digit)
-    tally = decide(reading, layout, limits, policy)
+    tally = decide(reading, layout, limits)
     tally = replace(tally, checks=tally.checks + tuple(_marks(page, layout) for page in pages.values()))
     return TpsReading(layout.id, tuple(settled), reading, _doubled(tally, settled, layout))
 
@@ -201,7 +200,7 @@ def read_page(page: Page, model: CellReader) -> dict[str, FieldReading]:
 
 def _same(found: Mapping[str, FieldReading], before: Mapping[str, FieldReading]) -> bool:
     """Whether two pictures of a page can show the same writing in every field."""
-    pairs = ((weigh(entry, 0.0), weigh(before[name], 0.0)) for name, entry in found.items())
+    pairs = ((weigh(entry), weigh(before[name])) for name, entry in found.items())
     return all(same_writing(one.posterior, other.posterior) for one, other in pairs)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from firmware.records import Doubt
+from firmware.records import Doubt, FieldReading, FieldTally, Reading
 from firmware.tally.bubbles import Marking, number, read_bubbles, verdict
-from firmware.tally.channels import weigh
-from tests.readings import column, field
+from firmware.tally.channels import witnesses
+from firmware.tally.decide import decide
+from tests.readings import FORM, SURE, cell, cells, column, field, filled
 
 
 def marking(fill: dict[int, float], **light: float) -> tuple[Marking, int | None]:
@@ -42,34 +43,43 @@ def test_a_column_is_empty_in_the_middle_of_the_number() -> None:
     assert number(verdicts[1:2] * 3) is None
 
 
+def told(digits: str, bubbles: str, p: float = SURE) -> FieldTally:
+    """What the small form's invalid votes are taken for; nothing else of the form is there."""
+    found = decide(Reading(FORM.id, (2,), {"invalid": field("invalid", 2, digits, p, bubbles)}), FORM, {})
+    return found.fields["invalid"]
+
+
 @pytest.mark.parametrize(("digits", "bubbles"), [("X28", "028"), ("X28", " 28"), ("XXX", "000"), ("128", "128")])
 def test_bubbles_agree_with_the_digits(digits: str, bubbles: str) -> None:
-    alone, both = weigh(field("one", 1, digits, 0.95), 0.2), weigh(field("one", 1, digits, 0.95, bubbles), 0.2)
+    alone, both = told(digits, "", 0.95), told(digits, bubbles, 0.95)
     assert both.value == alone.value
     assert both.confidence > alone.confidence + 0.09
-    assert both.doubts == ()
-    assert [entry.ok for entry in both.checks if entry.rule == "H11"] == [True]
+    assert Doubt.BUBBLES not in both.doubts
+    found = witnesses(field("one", 1, digits, bubbles=bubbles), list(digits))
+    assert [(entry.rule, entry.against) for entry in found] == [("H11", False)]
 
 
 @pytest.mark.parametrize(("digits", "bubbles"), [("117", "617"), ("X28", "128"), ("128", "028"), ("   ", "005")])
 def test_bubbles_contradict_the_digits(digits: str, bubbles: str) -> None:
     """117 was published as 617: neither channel is preferred, a person is asked."""
-    alone, both = weigh(field("one", 1, digits), 0.2), weigh(field("one", 1, digits, bubbles=bubbles), 0.2)
+    alone, both = told(digits, ""), told(digits, bubbles)
     assert both.value == alone.value
     assert Doubt.BUBBLES in both.doubts
     assert both.confidence <= alone.confidence
-    assert [entry.ok for entry in both.checks if entry.rule == "H11"] == [False]
 
 
 def test_nobody_filled_the_bubbles() -> None:
-    both = weigh(field("one", 1, "128", bubbles="   "), 0.2)
-    assert both.doubts == ()
-    assert both.confidence == pytest.approx(weigh(field("one", 1, "128"), 0.2).confidence)
-    assert [entry.ok for entry in both.checks if entry.rule == "H11"] == [None]
+    assert told("X28", "   ") == told("X28", "")
 
 
 def test_bubbles_fill_in_for_an_unclear_box() -> None:
-    """What the boxes do not show is never produced, however clear the bubbles are."""
-    both = weigh(field("one", 1, "1?8", bubbles="128"), 0.2)
-    assert both.value is None
-    assert both.confidence == 0.0
+    """They are evidence, not a value: what the boxes do not show is asked."""
+    found = told("1?8", "128")
+    assert found.value is None
+    assert Doubt.GRAMMAR in found.doubts
+
+
+def test_bubbles_decide_between_two_readings_of_a_box() -> None:
+    either = FieldReading("invalid", 2, (*cells("X2"), cell("7", 0.55, "1")), filled("021"))
+    found = decide(Reading(FORM.id, (2,), {"invalid": either}), FORM, {}).fields["invalid"]
+    assert (found.value, found.text) == (21, "X21")

@@ -46,9 +46,12 @@ class Distribution:
     """Not a number: a gap, padding after a digit, an unclear box."""
 
 
-def distribution(cells: Sequence[CellReading]) -> Distribution:
-    """The exact distribution over all interpretations of independent cells; at least one cell."""
-    table = np.array([cell.probabilities for cell in cells], dtype=np.float64)
+def distribution(cells: Sequence[CellReading], misread: float = 0.0) -> Distribution:
+    """The exact distribution over all interpretations of independent cells; at least one cell.
+
+    `misread`: probability that what the model says of a cell is worth nothing.
+    """
+    table = (1.0 - misread) * _table(cells) + misread / len(LABELS)
     digits, padding = table[:, _DIGIT_COLUMNS], table[:, _PADDING_COLUMNS].sum(axis=1)
     numbers = np.zeros(10 ** len(cells))
     before = 1.0
@@ -59,6 +62,23 @@ def distribution(cells: Sequence[CellReading]) -> Distribution:
     numbers[0] += padding[:-1].prod() * table[-1, _MARK_COLUMNS].sum()
     empty = float(table[:, _BLANK_COLUMN].prod())
     return Distribution(numbers, empty, max(0.0, 1.0 - float(numbers.sum()) - empty))
+
+
+def spelling(cells: Sequence[CellReading], value: int) -> tuple[str, ...]:
+    """The most probable labels that spell `value` in these cells, into which it must fit."""
+    table, digits = _table(cells), str(value) if value else ""
+    free = len(cells) - len(digits)
+    padding = [PADDING[int(np.argmax(row[_PADDING_COLUMNS]))] for row in table]
+    ways = [(*padding[:start], *("0" * (free - start)), *digits) for start in range(free + (value > 0))]
+    if not value:
+        ways += [(*padding[:-1], mark) for mark in MARKS]
+    rows = range(len(cells))
+    return max(ways, key=lambda way: float(table[rows, [LABELS.index(label) for label in way]].prod()))
+
+
+def _table(cells: Sequence[CellReading]) -> NDArray[np.float64]:
+    """Shape (cells, LABELS)."""
+    return np.array([cell.probabilities for cell in cells], dtype=np.float64)
 
 
 def parse(labels: Sequence[str]) -> int | None:

@@ -161,11 +161,11 @@ def _of_pictures(
 def _again(entry: Check, settled: Mapping[str, ConfirmedField]) -> Check:
     """What the picture said, after a person spoke about the fields concerned.
 
-    Bubbles (H11) are held against the person's number. What the machine could not spell (H12), and ties between pages
+    Bubbles (H11) and tally strokes (H10) are held against the person's number. What the machine could not spell (H12), and ties between pages
     (X6) over numbers that the machine had read wrong, are no longer judged.
     """
     said = [settled[name] for name in entry.fields if name in settled]
-    if entry.rule == "H11" and said and entry.right is not None:
+    if entry.rule in ("H10", "H11") and said and entry.right is not None:
         return replace(entry, left=said[0].value, ok=said[0].value == entry.right)
     mended = any(field.settled is not Settled.CONFIRMED for field in said)
     return replace(entry, ok=None) if mended and entry.rule in ("H12", "X6") else entry
