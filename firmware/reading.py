@@ -43,7 +43,7 @@ from firmware.records import (
 from firmware.tally.belonging import same_writing
 from firmware.tally.bubbles import read_bubbles
 from firmware.tally.channels import weigh
-from firmware.tally.decide import decide, doubt_all
+from firmware.tally.decide import DEFAULT_POLICY, decide, doubt_all
 
 MODELS = Path(__file__).parent.parent / "models"
 MAX_PICTURES = 64
@@ -64,8 +64,8 @@ class CellReader(Protocol):
     """What reads cells: digit_model.classifier.DigitModel."""
 
     @property
-    def accept_digit(self) -> float:
-        """Confidence from which a cell needs no question; here a whole number must be as certain as that."""
+    def accept_number(self) -> float:
+        """Posterior from which a whole number needs no question."""
 
     def read(self, cells: Sequence[Gray]) -> list[CellReading]:
         """One reading a cell, in the order given."""
@@ -174,7 +174,7 @@ def _read(
             pages[outcome.number] = outcome
             fields |= found
     reading = Reading(layout.id, tuple(sorted(pages)), fields)
-    tally = decide(reading, layout, limits)
+    tally = decide(reading, layout, limits, replace(DEFAULT_POLICY, confidence=model.accept_number))
     tally = replace(tally, checks=tally.checks + tuple(_marks(page, layout) for page in pages.values()))
     return TpsReading(layout.id, tuple(settled), reading, _doubled(tally, settled, layout))
 

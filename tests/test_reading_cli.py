@@ -45,7 +45,7 @@ OTHER = "other"
 class PaintedModel:
     """Reads cells whose grey value is the index of their label."""
 
-    accept_digit = 0.9
+    accept_number = 0.9
 
     def read(self, cells: Sequence[Gray]) -> list[CellReading]:
         return [cell(LABELS[int(gray[0, 0])]) for gray in cells]

@@ -18,6 +18,9 @@ from firmware.digit_model.normalise import batch
 from firmware.errors import ModelRefused
 from firmware.records import LABELS, CellReading, Gray
 
+NEVER = 2.0
+"""More than any probability."""
+
 
 class DigitModel:
     """A loaded model whose digest matched its manifest."""
@@ -47,8 +50,13 @@ class DigitModel:
 
     @property
     def accept_digit(self) -> float:
-        """Confidence from which a cell needs no question."""
+        """Confidence from which a single cell needs no question."""
         return self.manifest.accept_digit
+
+    @property
+    def accept_number(self) -> float:
+        """Posterior from which a whole number needs no question; out of reach when none was measured for this model."""
+        return NEVER if self.manifest.numbers is None else self.manifest.numbers.accept
 
     def read(self, cells: Sequence[Gray]) -> list[CellReading]:
         """One reading a cell, in the order given. Raises ValueError for a cell of another shape or type."""

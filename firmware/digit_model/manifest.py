@@ -28,6 +28,28 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Module that makes the input from a cell."""
 
 
+class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What happens when numbers are read without asking from `threshold` on."""
+
+    threshold: float
+    read: int
+    """Numbers that nobody is asked about."""
+    silent: int
+    """Those of them that are wrong."""
+
+
+class Numbers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From which posterior a whole number is read without asking, and the measured curve by which that was chosen."""
+
+    accept: float
+    target: float
+    """Silent errors a field that were aimed at."""
+    measured_on: str
+    """Pictures that nothing was trained on, and that no other figure is reported on."""
+    fields: int
+    curve: tuple[Point, ...]
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that names and describes one model file."""
 
@@ -42,6 +64,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Training data: source, terms, counts, split."""
     figures: dict[str, Any]
     """What was measured, on what."""
+    numbers: Numbers | None = None
+    """None until it is measured: then every number is asked."""
 
 
 def load(folder: Path) -> tuple[Manifest, bytes]:
