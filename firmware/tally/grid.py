@@ -1,0 +1,196 @@
+"""The ink in every cell of a tally grid: darkness against the paper around, where the cell is, without its lines.
+
+A rectified grid is still bent by a millimetre or two where the sheet curls, so the printed lines themselves say where
+the cells are. The inner lines are printed pale grey and its frame black; what a line adds along its whole length is
+taken off, and ink of a person over a line stays.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from firmware.forms.layout import TallyGrid
+from firmware.records import TALLY_MARGIN_MM, TALLY_PIXELS_PER_MM, Gray, TallyPicture
+
+Floats = NDArray[np.float64]
+Ink = NDArray[np.float32]
+
+BLOCK = 24
+"""Pixels: side of the squares of which each gives one brightness of the paper; six millimetres, a third of a cell."""
+PAPER = 0.8
+"""Quantile of a block's grey values that is paper: strokes cover a third of a full cell at most."""
+REACH = 9
+"""Pixels: how far from its place a line is looked for; a bent sheet moves it by 1.5 mm, and cells are 12 mm high."""
+ALONG = 0.4
+"""Quantile along a piece of line that counts as its darkness: strokes that cross it cover less than the rest."""
+PIECE_ENDS = 0.1
+"""Part of a cell's side left out at both ends of a piece, where lines cross."""
+LEAST_LINE = 0.04
+"""A piece is seen when it is this much darker than the paper beside it; the printed grey is 0.2, blurred 0.1."""
+MOST_LINE = 0.2
+"""Weight of a piece grows with its darkness up to here; darker is frame, or ink."""
+OUTLIER = 1.5
+"""Pixels: a piece farther than this from where the others have it is ink."""
+ROUNDS = 4
+LEAST_PIECES = 0.3
+"""Share of all pieces that must be seen, or the grid stays where the page has it."""
+MARGIN = 0.15
+"""Part of a cell's sides shown around it: ink crosses borders."""
+LINE_BAND = 6
+"""Pixels on each side of a line in which its print is taken off: half its width, its blur and a rest of bending."""
+LINE_ROOM, FRAME_ROOM = 1, 2
+"""Pixels by which a line may be elsewhere than the others of its row or column; what is left of a black one is ink."""
+
+
+def cells(picture: TallyPicture, grid: TallyGrid) -> Ink:
+    """Ink in every cell, 0 = paper, 1 = black; shape (rows, columns, height, width) with MARGIN of the cell around."""
+    dark = darkness(picture.gray)
+    lines = _lines(grid)
+    shown = _cut(dark, lines, _shift(dark, lines, 0), _shift(dark, lines, 1))
+    return _without_lines(shown, *margins(grid))
+
+
+def margins(grid: TallyGrid) -> tuple[int, int]:
+    """Pixels shown above and below a cell, and left and right of it."""
+    height, width = _sides(grid)
+    return round(MARGIN * height), round(MARGIN * width)
+
+
+def darkness(gray: Gray) -> Ink:
+    """How much darker than the paper around every pixel is, 0..1."""
+    rows, columns = (max(1, side // BLOCK) for side in gray.shape)
+    blocks = gray[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
+    paper = np.quantile(blocks.swapaxes(1, 2).reshape(rows, columns, -1), PAPER, axis=2)
+    light = _spread(gray.shape[0], rows) @ np.maximum(paper, 1.0) @ _spread(gray.shape[1], columns).T
+    return np.asarray(np.clip(1.0 - gray / light, 0.0, 1.0), dtype=np.float32)
+
+
+def _spread(size: int, blocks: int) -> Floats:
+    """(size, blocks): weights that interpolate between the middles of the blocks."""
+    at = np.clip((np.arange(size) + 0.5) / BLOCK - 0.5, 0, blocks - 1)
+    return np.asarray(np.maximum(0.0, 1.0 - np.abs(at[:, None] - np.arange(blocks))), dtype=np.float64)
+
+
+# --- where the cells are
+
+
+def _sides(grid: TallyGrid) -> tuple[float, float]:
+    """Height and width of a cell in pixels."""
+    return (
+        grid.area.h / grid.rows * TALLY_PIXELS_PER_MM,
+        grid.area.w / grid.columns * TALLY_PIXELS_PER_MM,
+    )
+
+
+def _lines(grid: TallyGrid) -> tuple[Floats, Floats]:
+    """Where the page has the lines: y of the horizontal and x of the vertical ones, in pixels of the picture."""
+    top, left = min(grid.area.y, grid.sums.y), min(grid.area.x, grid.sums.x)
+    y, x = (
+        (start - first + TALLY_MARGIN_MM) * TALLY_PIXELS_PER_MM - 0.5
+        for start, first in ((grid.area.y, top), (grid.area.x, left))
+    )
+    height, width = _sides(grid)
+    rows = np.arange(grid.rows + 1, dtype=np.float64)
+    return y + height * rows, x + width * np.arange(grid.columns + 1, dtype=np.float64)
+
+
+def _shift(dark: Ink, lines: tuple[Floats, Floats], axis: int) -> Floats:
+    """Coefficients of `_terms`: how far along `axis` the lines across it are from where the page has them."""
+    across, along = lines[axis], lines[1 - axis]
+    turned = dark if axis == 0 else dark.T
+    pieces = np.array([[_piece(turned, at, ends) for ends in itertools.pairwise(along)] for at in across])
+    offset, weight = pieces[..., 0].ravel(), pieces[..., 1].ravel()
+    middles = (along[:-1] + along[1:]) / 2
+    place = np.stack(np.meshgrid(across, middles, indexing="ij"), -1).reshape(-1, 2)
+    if axis == 1:
+        place = place[:, ::-1]
+    terms = _terms(place, lines)
+    coefficients = np.zeros(terms.shape[1])
+    if np.mean(weight > 0) < LEAST_PIECES:
+        return coefficients
+    coefficients[0] = _median(offset, weight)
+    for _ in range(ROUNDS):
+        near = weight / (1.0 + ((offset - terms @ coefficients) / OUTLIER) ** 2)
+        scaled = terms * near[:, None]
+        coefficients = np.linalg.solve(scaled.T @ terms + 1e-3 * np.eye(terms.shape[1]), scaled.T @ offset)
+    return coefficients
+
+
+def _piece(dark: Ink, at: float, ends: Sequence[float]) -> tuple[float, float]:
+    """Offset in rows of the darkest line near row `at` between two columns, and how far it is to be trusted."""
+    inset = PIECE_ENDS * (ends[1] - ends[0])
+    first, last = round(ends[0] + inset), round(ends[1] - inset)
+    top = round(at) - REACH
+    if top < 0 or round(at) + REACH >= dark.shape[0]:
+        return 0.0, 0.0
+    profile = np.quantile(dark[top : top + 2 * REACH + 1, first:last], ALONG, axis=1)
+    best = int(np.argmax(profile))
+    height = float(profile[best] - np.median(profile))
+    if height < LEAST_LINE or not 0 < best < 2 * REACH:
+        return 0.0, 0.0
+    around = profile[best - 1 : best + 2] - profile[best - 1 : best + 2].min() + 1e-6
+    centre = best + float(around @ np.array([-1.0, 0.0, 1.0]) / around.sum())
+    return top + centre - at, min(height, MOST_LINE)
+
+
+def _median(values: Floats, weights: Floats) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def _terms(place: Floats, lines: tuple[Floats, Floats]) -> Floats:
+    """What a shift may consist of at the places (y, x): a move, a turn, a scale and a bow."""
+    y, x = (2 * (place[..., axis] - lines[axis][0]) / (lines[axis][-1] - lines[axis][0]) - 1.0 for axis in (0, 1))
+    return np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=-1)
+
+
+def _cut(dark: Ink, lines: tuple[Floats, Floats], down: Floats, right: Floats) -> Ink:
+    """The pixels of every cell; what lies outside of the picture is paper."""
+    height, width = (lines[axis][1] - lines[axis][0] for axis in (0, 1))
+    rows, columns = (np.arange(-round(MARGIN * side), round((1 + MARGIN) * side)) for side in (height, width))
+    y = np.rint(lines[0][:-1, None] + rows).ravel()
+    x = np.rint(lines[1][:-1, None] + columns).ravel()
+    place = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
+    terms = _terms(place, lines)
+    at_y = np.rint(place[..., 0] + terms @ down).astype(int)
+    at_x = np.rint(place[..., 1] + terms @ right).astype(int)
+    inside = (at_y >= 0) & (at_y < dark.shape[0]) & (at_x >= 0) & (at_x < dark.shape[1])
+    seen = np.where(inside, dark[at_y.clip(0, dark.shape[0] - 1), at_x.clip(0, dark.shape[1] - 1)], 0.0)
+    shape = len(lines[0]) - 1, len(rows), len(lines[1]) - 1, len(columns)
+    return np.ascontiguousarray(seen.reshape(shape).swapaxes(1, 2), dtype=np.float32)
+
+
+# --- the lines
+
+
+def _without_lines(shown: Ink, above: int, beside: int) -> Ink:
+    """Takes off what is printed: the lines between and around the cells, and all that lies outside of the frame."""
+    clean = shown.copy()
+    for turned in (clean, clean.transpose(1, 0, 3, 2)):
+        margin = above if turned is clean else beside
+        last = len(turned) - 1
+        turned[0, :, :margin], turned[last, :, -margin:] = 0.0, 0.0
+        for row, cells_of_row in enumerate(turned):
+            for side, edge in enumerate((margin, cells_of_row.shape[1] - margin)):
+                band = cells_of_row[:, max(0, edge - LINE_BAND) : edge + LINE_BAND + 1]
+                band -= _print(band, row + side in (0, len(turned)))
+            turned[row] = np.maximum(cells_of_row, 0.0)
+    return clean
+
+
+def _print(band: Ink, frame: bool) -> Ink:
+    """Darkness across a line along the cells of a row, shape (cells or 1, width of the band, 1).
+
+    A line is taken for a little wider than seen, because it is never quite straight; the black frame, whose rest would
+    be ink, is looked at for each cell.
+    """
+    room = FRAME_ROOM if frame else LINE_ROOM
+    profile = np.quantile(band, ALONG, axis=2 if frame else (0, 2)).reshape(-1, band.shape[1])
+    padded = np.pad(profile, ((0, 0), (room, room)), mode="edge")
+    return np.asarray(sliding_window_view(padded, 2 * room + 1, axis=1).max(axis=2)[..., None], dtype=np.float32)
