@@ -35,6 +35,13 @@ VENDOR_HOME = {
 }
 """One vendor library, one file: where each may be imported in what runs on a kiosk or collector."""
 
+PEER_HOME = {
+    "ddddocr": "tests/peers/ddddocr_engine.py",
+    "rapidocr": "tests/peers/rapidocr_engine.py",
+    "tesserocr": "tests/peers/tesserocr_engine.py",
+}
+"""Readers that ours is compared with, and the one file that knows each."""
+
 
 def _sources(*folders: str) -> Iterator[Path]:
     for folder in folders:
@@ -56,6 +63,13 @@ def test_a_vendor_library_is_imported_outside_its_file(library: str) -> None:
     users = {str(path.relative_to(ROOT)) for path in _sources("firmware", "collector") if library in _imports(path)}
     strangers = {user for user in users if not any(user.startswith(home) for home in VENDOR_HOME[library])}
     assert not strangers
+
+
+@pytest.mark.parametrize("library", sorted(PEER_HOME))
+def test_another_reader_is_imported_outside_its_bench(library: str) -> None:
+    everything = _sources("firmware", "collector", "provisioning", "models", "tests")
+    users = {str(path.relative_to(ROOT)) for path in everything if library in _imports(path)}
+    assert users == {PEER_HOME[library]}
 
 
 def test_the_kiosk_imports_its_own_simulators() -> None:
