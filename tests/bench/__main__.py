@@ -24,8 +24,8 @@ from firmware.digit_model.classifier import DigitModel
 from firmware.forms.loader import shipped_layouts
 from firmware.reading import MODELS, read_pages
 from firmware.records import Frame, Page
+from tests.evaluation.datasets import DATA
 from tests.simulators.paper.sets import paper_set
-from tests.system.evaluation import DATA
 
 REPEATS = 3
 PHOTOGRAPH_HEIGHT = 4000

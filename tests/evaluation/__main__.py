@@ -31,13 +31,13 @@ def _levels(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[s
 @click.option("--workers", default=runner.default_workers(), show_default=True, help="Processes, one thread each.")
 @click.option("--crops", type=click.Path(file_okay=False, path_type=Path), help="Pictures of asked and wrong fields.")
 @click.option("--out", default=OUT, type=click.Path(file_okay=False, path_type=Path), help="Where all of it goes.")
-def main(
-    fields: int, levels: tuple[str, ...], real: bool, workers: int, crops: Path | None, out: Path
-) -> None:
+def main(fields: int, levels: tuple[str, ...], real: bool, workers: int, crops: Path | None, out: Path) -> None:
     """Measures reading on real and rendered forms. A run that was stopped goes on where it was."""
     missing = "" if datasets.available() else str(datasets.DATA)
     if missing:
-        click.echo(f"real forms and digits: {missing} is missing (set C1KIOSK_DATA); only rendered forms are read", err=True)
+        click.echo(
+            f"real forms and digits: {missing} is missing (set C1KIOSK_DATA); only rendered forms are read", err=True
+        )
     measured = real and not missing
     tasks = [task for level in levels for task in datasets.rendered_tasks(level, fields)]
     tasks = [*(datasets.real_tasks() if measured else []), *tasks]

@@ -6,7 +6,9 @@ failed rule, bubbles that disagree) is given as confidence None.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 
@@ -37,20 +39,24 @@ class Point(msgspec.Struct, frozen=True):
 
 def curve(answers: Sequence[Answer]) -> tuple[Point, ...]:
     """From the surest answer on; thinned, but every threshold that lets an error in is kept, and the one before it."""
+    every = list(_thresholds(answers))
+    kept = []
+    for index, (confidence, read, wrong) in enumerate(every):
+        before, after = every[max(index - 1, 0)], every[min(index + 1, len(every) - 1)]
+        step = read * STEPS // len(answers) != before[1] * STEPS // len(answers)
+        if step or before[2] != wrong or after[2] != wrong or index in (0, len(every) - 1):
+            kept.append(Point(confidence, read, rate(wrong, len(answers))))
+    return tuple(kept)
+
+
+def _thresholds(answers: Sequence[Answer]) -> Iterator[tuple[float, int, int]]:
+    """Every threshold with how many are read and how many of them are wrong; equal confidences come together."""
     open_ones = sorted(((a.confidence, a.right) for a in answers if a.confidence is not None), reverse=True)
-    wrong = ends = 0
-    kept: list[tuple[float, int, int]] = []
-    last: tuple[float, int, int] | None = None
-    for index, (confidence, right) in enumerate(open_ones, 1):
-        wrong += not right
-        if index < len(open_ones) and open_ones[index][0] == confidence:
-            continue
-        now = (confidence, index, wrong)
-        if last and (wrong != last[2] or index * STEPS // len(answers) != ends):
-            kept.append(last)
-        ends, last = index * STEPS // len(answers), now
-    kept += [last] if last else []
-    return tuple(Point(t, read, rate(errors, len(answers))) for t, read, errors in kept)
+    read = wrong = 0
+    for confidence, group in groupby(open_ones, key=itemgetter(0)):
+        right = [hit for _, hit in group]
+        read, wrong = read + len(right), wrong + right.count(False)
+        yield confidence, read, wrong
 
 
 def without_error(answers: Sequence[Answer]) -> tuple[Rate, float]:

@@ -1,7 +1,7 @@
 """The data sets: pictures of whole TPS with what is written on them, and loose pictures of digit boxes.
 
-Nothing here is trained on: real 2024 boxes of numbers held back, real C1 2019 forms, the photographs of a 2024 form on a
-monitor, CVL digits (whose terms forbid it), and rendered TPS by fonts that training does not use.
+Nothing here is trained on: real 2024 boxes of numbers held back, real C1 2019 forms, the photographs of a 2024 form on
+a monitor, CVL digits (whose terms forbid it), and rendered TPS by hands that training does not use.
 
 Truth of the real forms: KPU's data for C1 2019 page 2 and its two published totals, a person's reading for the rest of
 page 1 (c1_2019_page1.json) and for the monitor. A block that is empty or struck out has no number, so reading one from

@@ -56,9 +56,7 @@ def form_groups(seen: Iterable[Tps]) -> dict[str, list[Tps]]:
     return {name: found for name, found in groups.items() if found}
 
 
-def make(
-    program: str, model: str, missing: str, seen: Iterable[Tps], loose: Mapping[str, Sequence[Loose]]
-) -> Report:
+def make(program: str, model: str, missing: str, seen: Iterable[Tps], loose: Mapping[str, Sequence[Loose]]) -> Report:
     """All figures of all sets."""
     forms = {name: form_figures(found) for name, found in form_groups(seen).items()}
     return Report(program, model, missing, forms, {name: cell_figures(cells) for name, cells in loose.items()})
@@ -104,8 +102,8 @@ def markdown(report: Report) -> str:
 
 def _head(report: Report) -> list[str]:
     lines = [
-        f"Model `{report.model[:16]}`, program and paper `{report.program[:16]}`. Bounds are 95 %: exact (Clopper-Pearson) "
-        "after a count, and after \"TPS\" or \"clusters\" by drawing whole TPS, sheets or writers again."
+        f"Model `{report.model[:16]}`, program and paper `{report.program[:16]}`. Bounds are 95 %: exact "
+        '(Clopper-Pearson), and after "TPS" or "clusters" by drawing whole TPS, sheets or writers again.'
     ]
     gap = ["", f"Real forms and digits were not measured: `{report.missing}` is missing."]
     return lines + gap if report.missing else lines
@@ -114,8 +112,9 @@ def _head(report: Report) -> list[str]:
 def _fields(forms: Mapping[str, FormFigures]) -> list[str]:
     rows = (
         (
-            name, one.tps, one.read.of, _percent(one.fields_right), f"{_percent(one.read)}, TPS {_span(one.read_by_tps)}",
-            f"{one.silent.count}: {_per(one.silent)}", _of(one.tps_silent),
+            name, one.tps, one.read.of, _percent(one.fields_right),
+            f"{_percent(one.read)}, TPS {_span(one.read_by_tps)}", f"{one.silent.count}: {_per(one.silent)}",
+            _of(one.tps_silent),
         )
         for name, one in forms.items()
     )  # fmt: skip
@@ -136,7 +135,13 @@ def _pages(forms: Mapping[str, FormFigures]) -> list[str]:
 
 def _thresholds(forms: Mapping[str, FormFigures]) -> list[str]:
     rows = (
-        (name, _percent(one.unerring), f"{one.surest_error:.4f}", *_target(one.at_target), f"{one.calibration.error:.4f}")
+        (
+            name,
+            _percent(one.unerring),
+            f"{one.surest_error:.4f}",
+            *_target(one.at_target),
+            f"{one.calibration.error:.4f}",
+        )
         for name, one in forms.items()
     )
     target = f"read at {TARGET * PER:.0f} in {PER:,}"

@@ -166,7 +166,11 @@ def program_digest() -> str:
 
 
 def run(
-    tasks: Sequence[Task], store: Store, workers: int, folder: Path | None = None, work: Callable[..., Tps] | None = None
+    tasks: Sequence[Task],
+    store: Store,
+    workers: int,
+    folder: Path | None = None,
+    work: Callable[..., Tps] | None = None,
 ) -> Iterator[Tps]:
     """Every TPS of `tasks`, as they become ready. Rendered ones that `store` holds are not made again.
 

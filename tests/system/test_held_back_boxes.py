@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from firmware.digit_model.classifier import DigitModel
 from firmware.records import DIGITS
-from models.train import data
-from tests.system.evaluation import DATA, ROOT
+from tests.evaluation import datasets, runner
+from tests.evaluation.metrics import cell_figures
 
 ACCURACY_FLOOR = 0.99
 """A little below what the card states, so that a worse model fails and another processor's rounding does not."""
@@ -16,17 +15,13 @@ ACCEPTED_FLOOR = 0.93
 
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.skipif(not (DATA / "digits").is_dir(), reason="no ../shared/data: real boxes are not republished"),
+    pytest.mark.skipif(not (datasets.DATA / "digits").is_dir(), reason="no ../shared/data: boxes are not republished"),
 ]
 
 
 def test_held_back_boxes_are_read_and_none_is_surely_wrong() -> None:
-    model = DigitModel.load(ROOT / "models")
-    boxes = [box for box in data.read_boxes(DATA) if box.split == "test" and box.label is not None]
-    readings = model.read([box.framed() for box in boxes])
-    right = sum(reading.label == box.label for box, reading in zip(boxes, readings, strict=True))
-    sure = [pair for pair in zip(boxes, readings, strict=True) if pair[1].confidence >= model.accept_digit]
-    wrong = [box.name for box, reading in sure if reading.label in DIGITS and reading.label != box.label]
-    assert wrong == []
-    assert right / len(boxes) >= ACCURACY_FLOOR
+    boxes = datasets.held_back_boxes()["corrected"]
+    sure = [box for box in boxes if box.cell.confidence >= runner.model().accept_digit]
+    assert [box.name for box in sure if box.cell.label in DIGITS and box.cell.label != box.cell.truth] == []
+    assert cell_figures(boxes).right.share >= ACCURACY_FLOOR
     assert len(sure) / len(boxes) >= ACCEPTED_FLOOR

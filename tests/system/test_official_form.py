@@ -17,7 +17,7 @@ from firmware.forms.loader import shipped_layouts
 from firmware.forms.pdfium_picture import picture
 from firmware.forms.render import render_page
 from firmware.records import Gray
-from tests.system.evaluation import DATA
+from tests.evaluation.datasets import DATA
 
 OFFICIAL = DATA / "forms" / "chasil_2024" / "C.HASIL-PPWP.pdf"
 DPI = 120

@@ -11,7 +11,7 @@ from firmware.capture.page import take_page
 from firmware.capture.picture import frame_from_bytes
 from firmware.forms.loader import shipped_layouts
 from firmware.records import Page
-from tests.system.evaluation import DATA
+from tests.evaluation.datasets import DATA
 
 pytestmark = [
     pytest.mark.system,
