@@ -50,6 +50,12 @@ class Writer:
     padding: str
     """What this person writes before the digits: X, 0, - or nothing."""
     seed: int
+    bold: float = 0.0
+    """By how much every stroke is wider than the font's: a marker."""
+    grain: float = 0.0
+    """How much of the ink the paper's grain keeps away, 0..1: a pencil."""
+    skip: float = 0.0
+    """Part of every stroke that is only a trace: a ball pen that skips."""
 
 
 def some_writer(seed: int) -> Writer:
@@ -118,7 +124,7 @@ def _written(writer: Writer, text: str, size: int, rng: np.random.Generator) -> 
     return _warp(glyph, np.hstack([linear, offset[:, None]]), size, rng)
 
 
-def _strokes(lines: list[list[tuple[float, float]]], width: float, size: int, rng: np.random.Generator) -> Ink:
+def polylines(lines: list[list[tuple[float, float]]], width: float, size: int, rng: np.random.Generator) -> Ink:
     """Polylines in box coordinates 0..1, drawn four times finer and reduced."""
     fine = 4
     canvas = np.zeros((size * fine, size * fine), np.uint8)
@@ -141,7 +147,7 @@ def _square(writer: Writer, digit: str, size: int, rng: np.random.Generator) -> 
             dx, dy = wobble[column, row]
             ends.append((0.5 + (column * 2 - 1) * half_w + dx, 0.5 + (row - 1) * half_h + dy))
         lines.append(ends)
-    return _strokes(lines, writer.pen, size, rng)
+    return polylines(lines, writer.pen, size, rng)
 
 
 def _cross(writer: Writer, size: int, rng: np.random.Generator) -> Ink:
@@ -150,23 +156,43 @@ def _cross(writer: Writer, size: int, rng: np.random.Generator) -> Ink:
     corner = rng.normal(0, 0.03, (4, 2))
     corners = [(near, near), (far, far), (far, near), (near, far)]
     first, second, third, fourth = ((x + dx, y + dy) for (x, y), (dx, dy) in zip(corners, corner, strict=True))
-    return _strokes([[first, second], [third, fourth]], writer.pen, size, rng)
+    return polylines([[first, second], [third, fourth]], writer.pen, size, rng)
 
 
 def write_label(writer: Writer, label: str, size: int, rng: np.random.Generator) -> Ink:
     """Ink of one cell label ("0".."9", "X", "-", " ") in a box of size x size pixels."""
     if label == " ":
         return np.zeros((size, size), np.float32)
+    return worn(_label(writer, label, size, rng), writer, rng)
+
+
+def worn(ink: Ink, writer: Writer, rng: np.random.Generator, widen: bool = True) -> Ink:
+    """The ink as this writer's pen leaves it: grained, with gaps, and with `widen` as wide as its marker."""
+    height, width = ink.shape
+    if writer.bold and widen:
+        side = max(2, round(writer.bold * height))
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+        ink = np.asarray(cv2.GaussianBlur(cv2.dilate(ink, disc), (0, 0), 0.5), np.float32)
+    if writer.grain:
+        ink = ink * (1 - writer.grain * rng.random(ink.shape, np.float32))
+    if writer.skip:
+        coarse = rng.random((9, 9), np.float32)
+        dry = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC) < np.quantile(coarse, writer.skip)
+        ink = ink * np.where(dry, np.float32(0.35), np.float32(1))
+    return ink
+
+
+def _label(writer: Writer, label: str, size: int, rng: np.random.Generator) -> Ink:
     if label == "X":
         return _cross(writer, size, rng)
     if label == "-":
         y = 0.5 + rng.normal(0, 0.03)
         half = rng.uniform(0.15, 0.28)
-        return _strokes([[(0.5 - half, y), (0.5 + half, y + rng.normal(0, 0.02))]], writer.pen, size, rng)
+        return polylines([[(0.5 - half, y), (0.5 + half, y + rng.normal(0, 0.02))]], writer.pen, size, rng)
     if label == "1" and rng.random() < 0.5:
         x, lean = 0.5 + rng.normal(0, 0.04), rng.normal(0, 0.03)
         half = writer.size / 2
-        return _strokes([[(x + lean, 0.5 - half), (x - lean, 0.5 + half)]], writer.pen, size, rng)
+        return polylines([[(x + lean, 0.5 - half), (x - lean, 0.5 + half)]], writer.pen, size, rng)
     if writer.square:
         return _square(writer, label, size, rng)
     return _written(writer, label, size, rng)

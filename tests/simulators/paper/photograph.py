@@ -68,7 +68,7 @@ def _lay(
     cv2.remap(paper, x, y, cv2.INTER_LINEAR, dst=picture, borderMode=cv2.BORDER_TRANSPARENT)
     if grips and rng.random() < how.thumb:
         x0, y0, width = grips[int(rng.integers(len(grips)))]
-        mark, inner, edge = _seen(lies, np.array([[x0, y0], [x0, y0 - width], [x0 + width, y0]]))
+        mark, inner, edge = _seen(lies, np.array([[x0, y0], [x0, y0 - width], [x0 + width, y0]], np.float64))
         hold(picture, mark, inner, float(np.hypot(*(edge - mark))), int(rng.integers(8)))
     return picture, lies.shade
 

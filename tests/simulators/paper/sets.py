@@ -1,7 +1,7 @@
 """Whole polling stations on paper: numbers that belong together, one writer, every page photographed.
 
 The numbers are drawn from the shape of real returns (turnout, reserve ballots, share of invalid votes) and keep
-every rule of the form; `spoil` breaks one sum the way tired people do.
+every rule of the form; `spoil` overwrites some, and with `faults` people err the way tired people do.
 """
 
 from __future__ import annotations
@@ -13,15 +13,21 @@ from types import MappingProxyType
 
 import numpy as np
 
-from firmware.forms.layout import FormLayout
+from firmware.forms.layout import FormLayout, PageLayout
 from firmware.forms.loader import shipped_layouts
 from tests.simulators.paper import pen
-from tests.simulators.paper.fill import fill_page, padded
-from tests.simulators.paper.photograph import photograph
+from tests.simulators.paper.faults import SCALE, WRONG_SUMS, Fault, FieldPlan, pen_of, plain, plan_field, wrong_sum
+from tests.simulators.paper.fill import MM_PER_INCH, fill_planned, padded
+from tests.simulators.paper.photograph import Grip, photograph
+from tests.simulators.paper.turus import some_turus
 
 DPI = MappingProxyType({"c1-ppwp-2019": 200})
 DEFAULT_DPI = 84
 """Plano sheets are 600 x 900 mm: 84 dots an inch is what a 12-megapixel camera sees of one."""
+
+
+THUMB_MM = 21.0
+"""Width of a thumb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +38,15 @@ class PaperSet:
     pages: Mapping[int, bytes]
     """JPEG by page number."""
     values: Mapping[str, int]
+    """What was meant to be written, also where it breaks a rule."""
     texts: Mapping[str, str]
-    """What stands in the boxes."""
+    """What stands in the boxes, one label a box; "?" for a box that holds several digits."""
+    truth: Mapping[str, int | None]
+    """What a careful human reads in the boxes; None where nothing is written."""
+    plans: Mapping[str, FieldPlan]
+    """How every field was written: cells, bubbles, tally."""
+    faults: Mapping[str, tuple[Fault, ...]]
+    """What is unusual about a field; fields without a fault are not named."""
 
 
 def _split(
@@ -142,20 +155,85 @@ def paper_set(
     spoil: Mapping[str, int] | None = None,
     writer: pen.Writer | None = None,
     height: int = 3000,
+    faults: bool = False,
 ) -> PaperSet:
-    """A TPS by seed; `spoil` overwrites some values after the sums were made."""
+    """A TPS by seed, photographed at `level`; `spoil` overwrites some values after the sums were made.
+
+    Without `faults` everything is written as it should be. With them the writer errs at the rates of the same level
+    (faults.py), and one TPS in five breaks a sum.
+    """
     layout = shipped_layouts()[form]
-    person = writer or pen.some_writer(seed)
-    values = numbers(layout, seed) | dict(spoil or {})
-    texts = {name: padded(values[name], person, len(field.cells)) for name, field in layout.fields.items()}
-    dpi = DPI.get(form, DEFAULT_DPI)
-    pages = {
-        page.number: photograph(
-            fill_page(layout, page.number, texts, person, dpi, seed), level, seed * 100 + page.number, height
-        )
-        for page in layout.pages
+    written = write(layout, seed, level, spoil or {}, writer or pen.some_writer(seed), faults)
+    plans = written.plans
+    return PaperSet(
+        form,
+        _photographs(layout, plans, written.writer, level, seed, height),
+        written.values,
+        {name: plan.text for name, plan in plans.items()},
+        {name: plan.truth for name, plan in plans.items()},
+        plans,
+        written.faults,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One TPS before anything is drawn: the fields of PaperSet, and the writer with the pen they have."""
+
+    writer: pen.Writer
+    values: Mapping[str, int]
+    plans: Mapping[str, FieldPlan]
+    faults: Mapping[str, tuple[Fault, ...]]
+
+
+def write(
+    layout: FormLayout, seed: int, level: str, spoil: Mapping[str, int], writer: pen.Writer, faults: bool
+) -> Written:
+    """What stands on the forms of one TPS; the arguments are those of `paper_set`."""
+    counted = numbers(layout, seed)
+    if faults:
+        return _erring(layout, level, writer, counted, dict(spoil), seed)
+    values = {**counted, **spoil}
+    plans = {
+        name: plain(field, padded(values[name], writer, len(field.cells))) for name, field in layout.fields.items()
     }
-    return PaperSet(form, pages, values, texts)
+    return Written(writer, values, plans, {})
+
+
+def _erring(
+    layout: FormLayout, level: str, person: pen.Writer, counted: Mapping[str, int], spoil: dict[str, int], seed: int
+) -> Written:
+    rng = np.random.default_rng([seed, 65537])
+    person, pens = pen_of(person, level, rng)
+    turus = some_turus(rng)
+    if SCALE[level] and rng.random() < WRONG_SUMS:
+        spoil = wrong_sum(counted, layout, rng) | spoil
+    values = {**counted, **spoil}
+    plans, found = {}, {}
+    for name, field in layout.fields.items():
+        strokes = counted[name] if name in spoil and rng.random() < 0.5 else values[name]
+        plans[name] = plan_field(field, values[name], strokes, person, turus, level, rng)
+        wrong = (Fault.WRONG_SUM,) if values[name] != counted[name] else ()
+        if every := (*wrong, *pens, *plans[name].faults):
+            found[name] = tuple(dict.fromkeys(every))
+    return Written(person, values, plans, found)
+
+
+def _photographs(
+    layout: FormLayout, plans: Mapping[str, FieldPlan], person: pen.Writer, level: str, seed: int, height: int
+) -> dict[int, bytes]:
+    dpi = DPI.get(layout.id, DEFAULT_DPI)
+    pages = {}
+    for page in layout.pages:
+        paper = fill_planned(layout, page.number, plans, person, dpi, seed)
+        pages[page.number] = photograph(paper, level, seed * 100 + page.number, height, _grips(page, dpi / MM_PER_INCH))
+    return pages
+
+
+def _grips(page: PageLayout, scale: float) -> list[Grip]:
+    """The lower corner marks: where people hold a sheet down."""
+    squares = [mark.squares[0] for mark in page.marks if mark.name.startswith("B")]
+    return [((square.x + square.w) * scale, (square.y + square.h) * scale, THUMB_MM * scale) for square in squares]
 
 
 def legible(seed: int) -> pen.Writer:
