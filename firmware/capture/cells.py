@@ -36,6 +36,8 @@ STRIP_WIDTH = 300
 """Pixels of a field strip: about 40 a centimetre on the plano."""
 STRIP_MARGIN = 0.3
 """Surroundings shown around a field, in sides of its boxes."""
+SOURCE_PIXELS_A_SAMPLE = 1.25
+"""Source pixels that one sample may stand for along each side: it is interpolated from two."""
 MOST_OVERSAMPLING = 8
 """Samples a pixel along each side: a 12-megapixel picture of an A4 page needs 3."""
 TALL = 1.25
@@ -114,7 +116,8 @@ def cut_strip(picture: Photograph, field: Field, homography: Matrix) -> FieldStr
     margin = STRIP_MARGIN * min(first.w, first.h)
     area = Rect(first.x - margin, first.y - margin, last.x + last.w - first.x + 2 * margin, first.h + 2 * margin)
     height = max(1, round(STRIP_WIDTH * area.h / area.w))
-    colours = sample(picture.color, REDUCED @ homography, area, STRIP_WIDTH, height)
+    wide, high = -(-STRIP_WIDTH // COLOUR_SHARE), -(-height // COLOUR_SHARE)
+    colours = cv2.resize(sample(picture.color, REDUCED @ homography, area, wide, high), (STRIP_WIDTH, height))
     mixed = cv2.cvtColor(colours, cv2.COLOR_BGR2YCrCb)
     mixed[..., 0] = sample(picture.gray, homography, area, STRIP_WIDTH, height)
     return FieldStrip(field.id, np.asarray(cv2.cvtColor(mixed, cv2.COLOR_YCrCb2BGR), dtype=np.uint8))
@@ -123,7 +126,8 @@ def cut_strip(picture: Photograph, field: Field, homography: Matrix) -> FieldStr
 def sample(picture: NDArray[np.uint8], homography: Matrix, area: Rect, width: int, height: int) -> NDArray[np.uint8]:
     """`area` (page mm) as a picture of width x height pixels; outside of the source the nearest edge is repeated."""
     scale = pixels_per_mm(homography, np.array([(area.x + area.w / 2, area.y + area.h / 2)]))
-    fine = int(np.clip(np.ceil(scale * max(area.w / width, area.h / height)), 1, MOST_OVERSAMPLING))
+    needed = scale * max(area.w / width, area.h / height) / SOURCE_PIXELS_A_SAMPLE
+    fine = int(np.clip(np.ceil(needed), 1, MOST_OVERSAMPLING))
     step_x, step_y = area.w / (width * fine), area.h / (height * fine)
     to_page = np.array([[step_x, 0, area.x + step_x / 2], [0, step_y, area.y + step_y / 2], [0, 0, 1.0]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

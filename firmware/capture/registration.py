@@ -29,8 +29,11 @@ LEAST_SUPPORT = 0.6
 """Least share of all printed lines of the page that must be found, where every group of cells and LEAST_MARKS corner
 marks are. Real scans, whose signatures are masked: 0.73 and more; a hard photograph: 0.67."""
 LEAST_SUPPORT_WITHOUT_MARKS = 0.9
-"""The same where fewer than LEAST_MARKS corner marks are seen: then the lines alone must say it."""
+"""The same, of the horizontal and of the vertical lines each, where fewer than LEAST_MARKS corner marks are seen: then
+the lines alone must say it. A page that was laid one column aside: 0.99 and 0.71."""
 LEAST_MARKS = 2
+STRAYED_CELLS = 3.5
+"""How far away a mark that is missing is looked for: more than the three boxes of a number."""
 LEAST_SEEN = 0.4
 """Share of lines that must be anywhere near in every step, or the guess is given up."""
 LEAST_INSIDE = 0.98
@@ -141,8 +144,9 @@ def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
     proofs = [support_of(gray, lines, groups[name], pieces) for name, pieces in lines.groups.items()]
     weakest = min(share for share, _ in proofs)
     marks = _visible_marks(gray, lines, homography, curl)
+    enough = support >= LEAST_SUPPORT and (len(marks) >= LEAST_MARKS or _both_ways(gray, lines, homography, curl))
     proven = (
-        support >= (LEAST_SUPPORT if len(marks) >= LEAST_MARKS else LEAST_SUPPORT_WITHOUT_MARKS)
+        enough
         and residual <= MOST_RESIDUAL_CELLS * lines.side
         and weakest >= LEAST_GROUP_SUPPORT
         and max(distance for _, distance in proofs) <= MOST_GROUP_RESIDUAL_CELLS * lines.side
@@ -151,6 +155,30 @@ def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
     if not proven:
         return Doubtful(support, weakest, residual)
     return Placement(Geometry(homography, marks, residual, support), groups, tallies)
+
+
+def _both_ways(gray: Gray, lines: Lines, homography: Matrix, curl: Curl) -> bool:
+    """True when enough horizontal lines are found for a page whose marks are not seen, and enough vertical ones.
+
+    A page that was laid over the next row or column still finds nearly all lines of one direction.
+    """
+    pieces = curl.bend(lines.pieces)
+    shares = (support_of(gray, lines, homography, pieces.take(pieces.across == axis))[0] for axis in (0, 1))
+    return min(shares) >= LEAST_SUPPORT_WITHOUT_MARKS
+
+
+def another_place(gray: Gray, lines: Lines, placement: Placement) -> Placement | None:
+    """Where the page lies instead, when corner marks that are missing at their place are seen cells away from it.
+
+    Lines repeat at the distance of a cell; marks do not.
+    """
+    seen, here = placement.geometry.marks, placement.geometry.homography
+    missing = [mark for mark in lines.page.marks if mark.name not in seen]
+    if not any(find_mark(gray, here, mark, STRAYED_CELLS * lines.side, 1) for mark in missing):
+        return None
+    led = from_marks(gray, lines, here)
+    there = register(gray, lines, led) if led is not None else None
+    return there if isinstance(there, Placement) and len(there.geometry.marks) > len(seen) else None
 
 
 def _visible_marks(gray: Gray, lines: Lines, homography: Matrix, curl: Curl) -> tuple[str, ...]:

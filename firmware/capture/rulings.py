@@ -148,10 +148,9 @@ def cut(lines: Sequence[Ruling], side: float) -> LinePieces:
 
 def pixels_per_mm(homography: Matrix, points: Floats) -> float:
     """Scale of the picture at the middle of the given page points."""
-    x, y = points.mean(axis=0)
-    corners = project(homography, np.array([(x, y), (x + 1.0, y), (x, y + 1.0)]))
-    (ax, ay), (bx, by) = corners[1] - corners[0], corners[2] - corners[0]
-    return float(np.sqrt(abs(ax * by - ay * bx)))
+    x, y = points.sum(axis=0) / len(points)
+    depth = homography[2, 0] * x + homography[2, 1] * y + homography[2, 2]
+    return float(np.sqrt(abs(np.linalg.det(homography) / depth**3)))
 
 
 def project(homography: Matrix, points: Floats) -> Floats:
@@ -172,7 +171,7 @@ def probe(gray: Gray, homography: Matrix, pieces: LinePieces, reach: float) -> P
     scale = pixels_per_mm(homography, pieces.centre)
     step = max(STEP_PIXELS / scale, reach / MAX_STEPS)
     side_room = 3.0 * float(pieces.width.max()) + 3.0 / scale
-    near = int(reach / step)
+    near = max(1, int(reach / step))
     count = near + int(np.ceil(side_room / step)) + ROUNDING_SAMPLES
     offsets = np.arange(-count, count + 1) * step
     profile = _profiles(gray, homography, pieces, offsets)

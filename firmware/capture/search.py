@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from firmware.capture.recognition import Known, Sighting, identity_at, known_pages, name, sightings
-from firmware.capture.registration import Doubtful, Lines, Placement, from_identity, from_marks, register
+from firmware.capture.registration import Doubtful, Lines, Placement, another_place, from_identity, from_marks, register
 from firmware.capture.rulings import project
 from firmware.capture.structure import CLEAR_SCORE, Guess, guess_pages
 from firmware.forms.layout import FormLayout
@@ -152,6 +152,8 @@ def _settled(
     if isinstance(placement, Doubtful):
         return Lost(PageRefusal.NOT_REGISTERED, placement.support)
     seen = identity_at(gray, placement.geometry.homography, target.known.page.identity)
+    if seen is None and (there := another_place(gray, target.lines, placement)):
+        placement, seen = there, identity_at(gray, there.geometry.homography, target.known.page.identity)
     if seen == target.identity or (seen is None and _only_one(gray, targets, guess, guesses)):
         return Located(target.known, placement)
     for named in targets:
