@@ -43,12 +43,12 @@ def field(
 
 
 def tps(name: str, *fields: Field, level: str = "mild", alarms: tuple[Alarm, ...] = ()) -> Tps:
-    return Tps(RENDERED, name, FORM, level, {"page1": None, "page2": "blurred"}, fields, alarms, 0.5)
+    return Tps(RENDERED, name, "kalam", FORM, level, {"page1": None, "page2": "blurred"}, fields, alarms, 0.5)
 
 
 def seen_without_pictures(task: Task, folder: Path | None) -> Tps:
     """Stands in for reading where only the bookkeeping counts."""
-    return Tps(task.data_set, task.name, task.form, task.level, {}, (field("one", 1, 1),), (), 0.0)
+    return Tps(task.data_set, task.name, "kalam", task.form, task.level, {}, (field("one", 1, 1),), (), 0.0)
 
 
 # --- the same as the kiosk
@@ -67,7 +67,8 @@ def test_the_command_reads_something_else_than_was_measured(paper: Paper, tmp_pa
     for one in seen.fields:
         entry = told[one.field]
         assert (one.value, one.status) == (entry["value"], entry["status"])
-        assert (one.text, round(one.confidence, 6)) == (entry["text"].replace(" ", ""), entry["confidence"])
+        assert one.text.replace(" ", "") == entry["text"].replace(" ", "")
+        assert round(one.confidence, 6) == entry["confidence"]
 
 
 def test_a_page_is_refused_and_its_fields_are_not_counted(paper: Paper) -> None:
@@ -197,4 +198,4 @@ def test_the_report_leaves_a_silent_error_out(tmp_path: Path) -> None:
     assert "9 read 8 1" in text
     assert list(made.forms) == [f"rendered, {x}{y}" for x in ("mild", "hard") for y in ("", f", {FORM}")]
     section = report.card_section(tmp_path)
-    assert "| rendered, mild | 1 | 1 | 0.00%" in section and "Silent errors" not in section
+    assert "| rendered, mild | 1 | 1 | 1 | 0.00%" in section and "Silent errors" not in section

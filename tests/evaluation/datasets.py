@@ -30,6 +30,7 @@ from firmware.records import LABELS
 from models.train import data as training_data
 from models.train.cvl import as_cells
 from tests.evaluation.seen import Cell, Loose
+from tests.simulators.paper.pen import some_writer
 from tests.simulators.paper.sets import paper_set
 
 ROOT = Path(__file__).parents[2]
@@ -40,8 +41,9 @@ REAL = "real"
 LEVELS = ("mild", "medium", "hard")
 SHARES = MappingProxyType({"c.hasil-ppwp-2024": 0.5, "c1-ppwp-2019": 0.4, "c.hasil-dpr-demo": 0.1})
 """Of the fields of a level. The demonstration form is there to show that a form is data, not to be elected with."""
-FIRST_SEED = 1000
-"""Rendered TPS are named by seeds from here on; nothing is tuned on them."""
+FIRST_SEED, NEXT_FORM = 1000, 1_000_000
+"""Rendered TPS are named by seeds from here on, each form by others: a seed is a person and their numbers. The levels
+share them, so that the same station is met with better and worse paper and light. Nothing is tuned on them."""
 SHEET_NUMBERS = 10
 """Held-back boxes whose numbers lie within the same ten may come from one sheet: they are one cluster."""
 
@@ -110,6 +112,8 @@ class Paper:
 
     pictures: tuple[Picture, ...]
     written: Mapping[str, Written]
+    hand: str
+    """Who wrote: TPS of one hand err alike."""
 
 
 def available() -> bool:
@@ -139,9 +143,9 @@ def rendered_tasks(level: str, fields: int) -> list[Task]:
     layouts = shipped_layouts()
     counts = {form: ceil(fields * share / len(layouts[form].fields)) for form, share in SHARES.items()}
     return [
-        Task(RENDERED, str(FIRST_SEED + index), form, level)
+        Task(RENDERED, str(FIRST_SEED + place * NEXT_FORM + index), form, level)
         for index in range(max(counts.values()))
-        for form, count in counts.items()
+        for place, (form, count) in enumerate(counts.items())
         if index < count
     ]
 
@@ -161,7 +165,7 @@ def _c1_2019(name: str) -> Paper:
     page_1 = json.loads(Path(__file__).with_name("c1_2019_page1.json").read_text(encoding="utf-8"))["tps"]
     texts = page_1.get(name, {}) | {key: label["page2_text"][text] for key, text in PAGE_2.items()}
     pictures = tuple(Picture(file, int(Path(file).stem[-1]), (folder / file).read_bytes()) for file in label["pages"])
-    return Paper(pictures, {key: written(text) for key, text in texts.items()})
+    return Paper(pictures, {key: written(text) for key, text in texts.items()}, name)
 
 
 def _monitor() -> Paper:
@@ -169,19 +173,19 @@ def _monitor() -> Paper:
     files = [DATA / "forms" / "chasil_2024" / f"monitor_photo_page{page.number}.jpg" for page in layout.pages]
     pictures = tuple(Picture(file.name, int(file.stem[-1]), file.read_bytes()) for file in files)
     texts = {key: ON_MONITOR.get(key, " " * len(field.cells)) for key, field in layout.fields.items()}
-    return Paper(pictures, {key: written(text) for key, text in texts.items()})
+    return Paper(pictures, {key: written(text) for key, text in texts.items()}, "monitor")
 
 
 def _rendered(task: Task) -> Paper:
-    made = paper_set(task.form, int(task.name), task.level)
-    faults: Mapping[str, tuple[str, ...]] = getattr(made, "faults", {})
+    """Paper on which people err at the rates of the level."""
+    made = paper_set(task.form, int(task.name), task.level, faults=True)
     truth = {
-        key: Written(
-            made.values[key] if text.strip() else None, written(text).cells, tuple(sorted(faults.get(key, ())))
-        )
+        key: Written(made.truth[key], written(text).cells, tuple(str(fault) for fault in made.faults.get(key, ())))
         for key, text in made.texts.items()
     }
-    return Paper(tuple(Picture(f"page{page}", page, jpeg) for page, jpeg in made.pages.items()), truth)
+    writer = some_writer(int(task.name))
+    hand = f"{writer.font}, square" if writer.square else writer.font
+    return Paper(tuple(Picture(f"page{page}", page, jpeg) for page, jpeg in made.pages.items()), truth, hand)
 
 
 # --- loose boxes

@@ -78,6 +78,8 @@ class FormFigures(msgspec.Struct, frozen=True):
     """Pages of forms, read TPS by TPS."""
 
     tps: int
+    hands: int
+    """Different writers, which are fewer than TPS where they are rendered."""
     pages_refused: Rate
     refusals: Mapping[str, int]
     fields_right: Rate
@@ -143,6 +145,7 @@ def form_figures(seen: Sequence[Tps]) -> FormFigures:
     claimed = [field for field in fields if field.value is not None]
     return FormFigures(
         tps=len(seen),
+        hands=len({tps.hand for tps in seen}),
         pages_refused=rate(sum(reason is not None for reason in pages), len(pages)),
         refusals=dict(Counter(reason for reason in pages if reason is not None)),
         fields_right=_share(fields, _right),

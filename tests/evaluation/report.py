@@ -112,13 +112,22 @@ def _head(report: Report) -> list[str]:
 def _fields(forms: Mapping[str, FormFigures]) -> list[str]:
     rows = (
         (
-            name, one.tps, one.read.of, _percent(one.fields_right),
+            name, one.tps, one.hands, one.read.of, _percent(one.fields_right),
             f"{_percent(one.read)}, TPS {_span(one.read_by_tps)}", f"{one.silent.count}: {_per(one.silent)}",
             _of(one.tps_silent),
         )
         for name, one in forms.items()
     )  # fmt: skip
-    titles = ("set", "TPS", "fields", "right", "read without asking", f"silent errors: in {PER:,}", "TPS with one")
+    titles = (
+        "set",
+        "TPS",
+        "hands",
+        "fields",
+        "right",
+        "read without asking",
+        f"silent errors: in {PER:,}",
+        "TPS with one",
+    )
     return _table(titles, rows)
 
 

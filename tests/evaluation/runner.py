@@ -64,7 +64,7 @@ def read_paper(
         _field(key, pages[key], truth, tally.fields[key] if tally else None) for key, truth in paper.written.items()
     )
     seen = Tps(
-        task.data_set, task.name, task.form, task.level, _pages(task, paper, found), fields,
+        task.data_set, task.name, paper.hand, task.form, task.level, _pages(task, paper, found), fields,
         _alarms(paper, layout, tally), round(seconds, 4),
     )  # fmt: skip
     return seen, found.outcomes

@@ -75,6 +75,7 @@ class Tps(msgspec.Struct, frozen=True):
     data_set: str
     name: str
     """Of the folder's files, or the seed."""
+    hand: str
     form: str
     level: str
     """Degradation of the pictures; "real" for pictures of real paper."""
