@@ -181,7 +181,7 @@ def pen_of(writer: pen.Writer, level: str, rng: np.random.Generator) -> tuple[pe
         writer = replace(writer, bold=float(rng.uniform(0.03, 0.05)), pen=writer.pen + 0.02, pressure=1.0)
     elif fault is Fault.PENCIL:
         shade = int(rng.integers(70, 100))
-        writer = replace(writer, colour=(shade + 4, shade, shade), pressure=0.75, grain=0.5)
+        writer = replace(writer, colour=(shade + 4, shade, shade), pressure=0.85, grain=0.4)
     elif fault is Fault.SKIPPING:
         writer = replace(writer, skip=float(rng.uniform(0.08, 0.18)))
     return writer, (fault,) if fault else ()
@@ -237,8 +237,8 @@ def _one(rates: Mapping[Fault, float], scale: float, rng: np.random.Generator) -
 
 
 def _mixed(text: str, rng: np.random.Generator) -> str:
-    """Other paddings before the digits, each box for itself; zero keeps at least one mark."""
-    digits = text.lstrip("X- 0") or text[-1].replace(" ", "0")
+    """Other paddings before the digits, each box for itself; zero becomes a written 0."""
+    digits = text.lstrip("X- 0") or "0"
     return "".join(str(c) for c in rng.choice(["X", "-", "0", " "], len(text) - len(digits))) + digits
 
 

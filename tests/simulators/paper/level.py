@@ -14,6 +14,9 @@ Map = NDArray[np.float32]
 STEP = 8
 """Pixels between the points at which paper and light are computed: both change slowly; the rest is interpolated."""
 
+FULL = 200
+"""Gain 1 in 8-bit maps of light: leaves room for slopes and lamps that brighten."""
+
 
 @dataclass(frozen=True, slots=True)
 class Level:

@@ -1,14 +1,11 @@
-"""The light on the sheet: a lamp to one side, the shadow of somebody, a veil of glare, the colour of the lamp."""
+"""The light on the sheet: a lamp to one side, warm or cold, the shadow of somebody, a veil of glare."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from tests.simulators.paper.level import STEP, Bgr, Level, Map, grid
-
-FULL = 200
-"""Gain 1 in the 8-bit map of gains: leaves room for slopes and casts that brighten."""
+from tests.simulators.paper.level import FULL, STEP, Bgr, Level, Map, grid
 
 
 def gain(how: Level, size: tuple[int, int], shade: Map, rng: np.random.Generator) -> Bgr:
@@ -20,7 +17,8 @@ def gain(how: Level, size: tuple[int, int], shade: Map, rng: np.random.Generator
     across = columns * np.cos(angle) + rows * np.sin(angle)
     light = (1 - how.shadow * 0.5 * rng.uniform(0.2, 1) * (across + 0.5)) * shade
     light *= 1 - how.shadow * 0.5 * rng.uniform(0.4, 1) * _shadow(how, rows, columns, rng)
-    cast = 1 + rng.uniform(-how.cast, how.cast, 3).astype(np.float32)
+    warm, green = rng.uniform(-how.cast, how.cast, 2) * (1, 0.4)
+    cast = np.array([1 - warm, 1 + green, 1 + warm], np.float32)
     return np.asarray(np.clip(light[..., None] * cast * FULL, 0, 255), np.uint8)
 
 

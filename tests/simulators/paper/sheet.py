@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.simulators.paper.level import Bgr, Level, Map, grid
+from tests.simulators.paper.level import FULL, Bgr, Level, Map, grid
 
 DISTANCE = 2.2
 """From camera to sheet, in heights of the sheet."""
@@ -28,6 +28,8 @@ class Fold:
     """Where, as a part of the height (or width) of the sheet."""
     height: float
     """How far it stands up (or lies deep), as a part of the sheet's height."""
+    lit: int
+    """The side that the lamp is on: 1 or -1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +42,33 @@ class Pose:
     y: Map
     """For every point of the grid the paper that is seen there."""
     shade: Map
-    """Light on the sheet's slopes, 1 = as flat paper."""
+    """Light on the sheet's waves, 1 = as on flat paper."""
 
 
 def folds_of(how: Level, rng: np.random.Generator) -> tuple[Fold, ...]:
     """Folded once, twice or in three: halves first, as people do."""
     chosen: list[Fold] = []
+    lit = int(rng.choice([-1, 1]))
     for index in range(int(rng.integers(0, how.folds + 1))):
         at = 0.5 if index < 2 else float(rng.choice([0.25, 0.75]))
         height = float(rng.uniform(0.3, 1) * how.curl / 2 * rng.choice([-1, 1]))
-        chosen.append(Fold(index % 2 == 0, at + float(rng.normal(0, 0.01)), height))
+        chosen.append(Fold(index % 2 == 0, at + float(rng.normal(0, 0.01)), height, lit))
     return tuple(chosen)
 
 
 def crease(paper: Bgr, fold: Fold) -> None:
-    """Draws the worn line of a fold into the paper: one side catches the light, the other lies in shade."""
-    length = paper.shape[0] if fold.across else paper.shape[1]
-    half = max(2, round(paper.shape[0] * 0.0012))
-    at = round(fold.at * length)
-    reach = 4 * half
-    away = (np.arange(-reach, reach + 1) / half).astype(np.float32)
-    line = 1 + np.sign(fold.height) * 0.14 * away * np.exp(-(away**2)) - 0.05 * np.exp(-(away**2) * 4)
-    rows = slice(at - reach, at + reach + 1)
-    strip, shape = (paper[rows], (-1, 1, 1)) if fold.across else (paper[:, rows], (1, -1, 1))
-    strip[:] = np.clip(strip * line.reshape(shape), 0, 255).astype(np.uint8)
+    """Draws a fold into the paper: light and shade on its two slopes, and the worn line between them."""
+    high, length = paper.shape[0], paper.shape[0] if fold.across else paper.shape[1]
+    half, reach, at = max(2.0, high * 0.0012), round(4 * RIDGE * high), round(fold.at * length)
+    first, last = max(0, at - reach), min(length, at + reach)
+    away = np.arange(first, last, dtype=np.float32) - at
+    slope = -np.sign(away) * fold.height / RIDGE * np.exp(-np.abs(away) / (RIDGE * high))
+    worn = np.sign(fold.height) * 0.1 * away / half * np.exp(-((away / half) ** 2))
+    light = np.clip(1 + fold.lit * (RELIEF_SHADE * slope + worn) - 0.05 * np.exp(-4 * (away / half) ** 2), 0.6, 1.25)
+    strip = paper[first:last] if fold.across else paper[:, first:last]
+    gains = np.round(light * FULL).astype(np.uint8).reshape((-1, 1) if fold.across else (1, -1))
+    wide = cv2.merge([cv2.resize(gains, strip.shape[1::-1], interpolation=cv2.INTER_NEAREST)] * 3)
+    strip[:] = cv2.multiply(strip, wide, scale=1 / FULL)
 
 
 def pose(paper: Bgr, how: Level, folds: tuple[Fold, ...], size: tuple[int, int], rng: np.random.Generator) -> Pose:
@@ -90,16 +95,14 @@ def pose(paper: Bgr, how: Level, folds: tuple[Fold, ...], size: tuple[int, int],
 def _relief(
     u: Map, v: Map, aspect: float, how: Level, folds: tuple[Fold, ...], rng: np.random.Generator
 ) -> tuple[Map, Map]:
-    """Height of the paper over the table in heights of the sheet, and the light on its slopes."""
+    """Height of the paper over the table in heights of the sheet, and the light on its waves; folds are in `crease`."""
     phase, waves = rng.uniform(0, 2 * np.pi, 2), rng.uniform(1, 2.5, 2) * np.pi
     curl = how.curl * rng.uniform(0.3, 1)
     relief = curl / 2 * (np.sin(v * waves[0] + phase[0]) + np.sin(u * waves[1] + phase[1]))
     slope = curl / 2 * (waves[0] * np.cos(v * waves[0] + phase[0]) + waves[1] * np.cos(u * waves[1] + phase[1]))
     for fold in folds:
         away = v - fold.at if fold.across else u - fold.at * aspect
-        ridge = fold.height * np.exp(-np.abs(away) / RIDGE)
-        relief = relief + ridge
-        slope = slope - np.sign(away) * ridge / RIDGE
+        relief = relief + fold.height * np.exp(-np.abs(away) / RIDGE)
     return relief, np.clip(1 + RELIEF_SHADE * slope * rng.choice([-1, 1]), 0.75, 1.15)
 
 

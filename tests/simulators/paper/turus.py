@@ -15,6 +15,8 @@ from tests.simulators.paper import pen
 
 OVERSHOOT = 0.3
 """By how much strokes may leave their cell, in parts of its shorter side."""
+SMALL_BOLD = 0.05
+"""The pen is as wide in the small digits of a sum as in a box, in parts of their height."""
 SUM_DIGITS = 3
 """A row's sum is at most 60 or 40, in three columns."""
 BOX = ((0.2, 0.8, 0.2, 0.2), (0.2, 0.2, 0.8, 0.2), (0.8, 0.2, 0.8, 0.8), (0.8, 0.8, 0.2, 0.8), (0.2, 0.8, 0.8, 0.2))
@@ -143,6 +145,7 @@ def _draw_sum(
     sums: Rect = grid.sums
     width, height = sums.w / SUM_DIGITS, sums.h / grid.rows
     size = round(min(width * 1.25, height) * scale)
+    writer = replace(writer, bold=writer.bold + SMALL_BOLD)
     for index, label in enumerate(text[-SUM_DIGITS:].rjust(SUM_DIGITS)):
         x, y = sums.x + (index + 0.5) * width, sums.y + (row + 0.5) * height
         ink = pen.write_label(writer, label, size, rng)
