@@ -38,12 +38,14 @@ from firmware.records import (
     Reading,
     RefusedPage,
     Status,
+    StrokeReading,
     Tally,
 )
 from firmware.tally.belonging import same_writing
 from firmware.tally.bubbles import read_bubbles
 from firmware.tally.channels import weigh
 from firmware.tally.decide import DEFAULT_POLICY, decide, doubt_all
+from firmware.tally.strokes import read_strokes
 
 MODELS = Path(__file__).parent.parent / "models"
 MAX_PICTURES = 64
@@ -165,7 +167,7 @@ def _read(
         if isinstance(outcome, RefusedPage):
             settled.append(outcome)
             continue
-        found = read_page(outcome, model)
+        found = read_page(outcome, layout, model)
         if outcome.number in pages:
             reason = PageRefusal.PAGE_AGAIN if _same(found, fields) else PageRefusal.PAGE_TWICE
             settled.append(RefusedPage(outcome.frame, reason, {"page": outcome.number}))
@@ -179,12 +181,13 @@ def _read(
     return TpsReading(layout.id, tuple(settled), reading, _doubled(tally, settled, layout))
 
 
-def read_page(page: Page, model: CellReader) -> dict[str, FieldReading]:
+def read_page(page: Page, layout: FormLayout, model: CellReader) -> dict[str, FieldReading]:
     """Every field of one page, channel by channel."""
     readings = dict(
         zip([(c.field, c.index) for c in page.cells], model.read([c.gray for c in page.cells]), strict=True)
     )
     bubbles = {(column.field, column.index): read_bubbles(column) for column in page.bubbles}
+    strokes = dict(_strokes(page, layout))
     found: dict[str, FieldReading] = {}
     for name in dict.fromkeys(cell.field for cell in page.cells):
         places = sorted(place for place in readings if place[0] == name)
@@ -194,8 +197,17 @@ def read_page(page: Page, model: CellReader) -> dict[str, FieldReading]:
             tuple(readings[place] for place in places),
             tuple(bubbles[place] for place in places if place in bubbles),
             min(cell.sharpness for cell in page.cells if cell.field == name),
+            strokes.get(name),
         )
     return found
+
+
+def _strokes(page: Page, layout: FormLayout) -> Iterator[tuple[str, StrokeReading]]:
+    """What every tally grid of the page says."""
+    for tally in page.tallies:
+        grid = layout.fields[tally.field].tally
+        if grid is not None:
+            yield tally.field, read_strokes(tally, grid)
 
 
 def _same(found: Mapping[str, FieldReading], before: Mapping[str, FieldReading]) -> bool:

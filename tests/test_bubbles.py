@@ -55,7 +55,7 @@ def test_bubbles_agree_with_the_digits(digits: str, bubbles: str) -> None:
     assert both.value == alone.value
     assert both.confidence > alone.confidence + 0.09
     assert Doubt.BUBBLES not in both.doubts
-    found = witnesses(field("one", 1, digits, bubbles=bubbles), list(digits))
+    found = witnesses(field("one", 1, digits, bubbles=bubbles), list(digits), None)
     assert [(entry.rule, entry.against) for entry in found] == [("H11", False)]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.records import CellReading, Check, Doubt, FieldReading
-from firmware.tally import bubbles, grammar
+from firmware.tally import bubbles, grammar, strokes
 from firmware.tally.grammar import UNCLEAR, Distribution
 
 MISREAD = 0.0003
@@ -63,10 +63,10 @@ def weigh(reading: FieldReading) -> FieldEvidence:
     """All channels of one field as one distribution."""
     boxes = grammar.distribution(reading.cells, MISREAD)
     labels = [cell.label for cell in reading.cells]
-    return FieldEvidence(reading, combine(boxes, witnesses(reading, labels)))
+    return FieldEvidence(reading, combine(boxes, witnesses(reading, labels, None)))
 
 
-def witnesses(reading: FieldReading, labels: Sequence[str]) -> tuple[Witness, ...]:
+def witnesses(reading: FieldReading, labels: Sequence[str], value: int | None) -> tuple[Witness, ...]:
     """The channels beside the boxes, held against what the boxes are taken for."""
     found = []
     if reading.bubbles:
@@ -74,6 +74,11 @@ def witnesses(reading: FieldReading, labels: Sequence[str]) -> tuple[Witness, ..
         against = bubbles.contradict(labels, verdicts)
         said = bubbles.number(verdicts)
         found.append(Witness("H11", Doubt.BUBBLES, "rule.bubbles", bubbles.likelihood(verdicts), said, against))
+    if reading.strokes is not None:
+        said = strokes.number(reading.strokes)
+        against = None not in (said, value) and said != value
+        likelihood = strokes.likelihood(reading.strokes, 10 ** len(reading.cells))
+        found.append(Witness("H10", Doubt.STROKES, "rule.strokes", likelihood, said, against))
     return tuple(found)
 
 

@@ -86,7 +86,7 @@ def _claim(entry: FieldEvidence, posterior: Posterior, policy: Policy) -> Claim:
         value = None
     labels = entry.labels if value is None else grammar.spelling(entry.reading.cells, value)
     confidence = 0.0 if value is None else posterior.numbers[value]
-    return Claim(entry, value, confidence, labels, witnesses(entry.reading, labels))
+    return Claim(entry, value, confidence, labels, witnesses(entry.reading, labels, value))
 
 
 def _doubts(claim: Claim, policy: Policy, alarmed: bool, foreign: bool) -> tuple[Doubt, ...]:
