@@ -77,24 +77,33 @@ def load(folder: Path) -> Report:
 def card_section(folder: Path) -> str:
     """The Markdown of the model card, from the report in `folder`: what is read, and what nobody was asked about."""
     report = load(folder)
-    return "\n".join([*_head(report), "", *_fields(report.forms), "", *_cells(report)]) + "\n"
+    main = _main(report.forms)
+    lines = [*_head(report), "", *_fields(main), "", *_thresholds(main), "", *_cells(report)]
+    return "\n".join(lines) + "\n"
 
 
 def markdown(report: Report) -> str:
-    """The whole report to read."""
+    """The whole report to read. What is told form by form at the top is told for all forms together below."""
+    main = _main(report.forms)
     sections: Mapping[str, Sequence[str]] = {
         "Numbers of the forms, by the policy in force": _fields(report.forms),
         "Pages and polling stations": _pages(report.forms),
         "Other thresholds": _thresholds(report.forms),
         "Single digit boxes": _cells(report),
         "Boxes read as something else": _confusions(report),
-        "Why a person is asked": _asked(report.forms),
-        "Rules": _rules(report.forms),
-        "By fault of the writing": _faults(report.forms),
-        "Silent errors": _silent(report.forms),
+        "Why a person is asked": _asked(main),
+        "Rules": _rules(main),
+        "By fault of the writing": _faults(main),
+        "Silent errors": _silent(main),
     }
     body = [line for title, lines in sections.items() for line in ("", f"## {title}", "", *(lines or ["None."]))]
     return "\n".join(["# How well it reads", "", *_head(report), *body]) + "\n"
+
+
+def _main(forms: Mapping[str, FormFigures]) -> dict[str, FormFigures]:
+    """Real sets, and rendered ones with all forms of a level together."""
+    names = (C1_2019, MONITOR, *map(pooled, LEVELS))
+    return {name: forms[name] for name in names if name in forms}
 
 
 # --- sections
@@ -177,7 +186,7 @@ def _cells(report: Report) -> list[str]:
 
 
 def _all_cells(report: Report) -> dict[str, CellFigures]:
-    return {**report.cells, **{name: one.cells for name, one in report.forms.items()}}
+    return {**report.cells, **{name: one.cells for name, one in _main(report.forms).items()}}
 
 
 def _confusions(report: Report) -> list[str]:
@@ -214,20 +223,17 @@ def _rules(forms: Mapping[str, FormFigures]) -> list[str]:
 
 def _faults(forms: Mapping[str, FormFigures]) -> list[str]:
     rows = (
-        (name, fault, one.right.of, _percent(one.right), _percent(one.read), f"{one.silent.count}: {_per(one.silent)}")
+        (name, fault, one.right.of, f"{one.right.share:.1%}", f"{one.read.share:.1%}", _of(one.silent))
         for name, figures in forms.items()
         if len(figures.faults) > 1
         for fault, one in figures.faults.items()
     )
-    return _table(("set", "fault", "fields", "right", "read without asking", f"silent errors: in {PER:,}"), rows)
+    return _table(("set", "fault", "fields", "right", "read without asking", "silent errors"), rows)
 
 
 def _silent(forms: Mapping[str, FormFigures]) -> list[str]:
-    """Each once, although the pooled sets hold it too."""
-    found = dict.fromkeys(error for one in forms.values() for error in one.silent_errors)
-    return _table(
-        ("set", "TPS", "field", "boxes", "read", "written", "confidence", "faults"), (_silent_row(e) for e in found)
-    )
+    titles = ("set", "TPS", "field", "boxes", "read", "written", "confidence", "faults")
+    return _table(titles, (_silent_row(error) for one in forms.values() for error in one.silent_errors))
 
 
 def _silent_row(one: Silent) -> Row:
