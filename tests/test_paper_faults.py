@@ -210,6 +210,15 @@ def test_a_page_without_faults_is_the_page_as_planned() -> None:
     assert np.array_equal(*pages)
 
 
+def test_a_seven_and_a_one_are_the_same_stroke() -> None:
+    for font in (*pen.PLAIN_ONES, *(font for font, _ in pen.BORROWED)):
+        writer = replace(WRITER, font=font, square=False)
+        for seed in range(4):
+            one, seven = (pen.write_label(writer, label, 60, np.random.default_rng(seed)) for label in "17")
+            wide = [np.ptp(np.flatnonzero(ink[:30].max(0) > 0.4)) for ink in (one, seven)]
+            assert wide[0] < wide[1] * 0.6, (font, seed)
+
+
 # --- the camera
 
 

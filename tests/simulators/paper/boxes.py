@@ -96,9 +96,10 @@ def _placing(plan: CellPlan, writer: pen.Writer, rng: np.random.Generator) -> tu
 
 
 def _squeezed(box: Box, digits: str) -> None:
-    """Several digits side by side, the outer ones over the border."""
+    """Several digits side by side, the outer ones over the border; thin and dark, to be told apart."""
+    pens = {"bold": 0.0, "pen": min(box.writer.pen, 0.045), "pressure": max(box.writer.pressure, 0.7)}
     for index, digit in enumerate(digits):
-        box.write(digit, 0.6, (index - (len(digits) - 1) / 2) * 0.33)
+        box.write(digit, 0.6, (index - (len(digits) - 1) / 2) * 0.33, **pens)
 
 
 def _crossed_out(box: Box, plan: CellPlan) -> None:

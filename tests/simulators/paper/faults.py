@@ -176,7 +176,7 @@ def pen_of(writer: pen.Writer, level: str, rng: np.random.Generator) -> tuple[pe
     """The same person, perhaps with a bad pen."""
     fault = _one(PENS, SCALE[level], rng)
     if fault is Fault.FAINT_PEN:
-        writer = replace(writer, pressure=float(rng.uniform(0.4, 0.55)))
+        writer = replace(writer, pressure=float(rng.uniform(0.45, 0.6)))
     elif fault is Fault.THICK_PEN:
         writer = replace(writer, bold=float(rng.uniform(0.03, 0.05)), pen=writer.pen + 0.02, pressure=1.0)
     elif fault is Fault.PENCIL:
@@ -258,6 +258,8 @@ def _plan_cell(label: str, scale: float, rng: np.random.Generator) -> CellPlan:
         return CellPlan(label, "", tuple(chosen))
     if correction is Fault.OVERWRITTEN and not _shows_over(label, under):
         correction = None
+    if correction is Fault.CROSSED_OUT and under == "1":
+        correction = None  # a struck-out 1 is a bundle of strokes that may strike out its neighbour
     if correction is not None and (not label.isdigit() or label == under):
         correction = None
     faults = tuple(fault for fault in (correction, None if correction else placing, marring) if fault)

@@ -21,6 +21,11 @@ FONT_NAMES = tuple(sorted(path.stem for path in FONT_FOLDER.glob("*.woff2")))
 FONT_PIXELS = 96
 """Size at which glyphs are drawn before they are bent and scaled."""
 
+PLAIN_ONES = ("handlee",)
+"""Fonts whose 1 is a 7 to anybody who sees it alone: their writers make a plain stroke."""
+BORROWED = {("sue-ellen-francisco", "7"): "kalam"}
+"""Digits that nobody can read alone in one font, and the font that they are taken from: this 7 is almost a 1."""
+
 SEGMENTS = {
     "0": "abcdef", "1": "bc", "2": "abged", "3": "abgcd", "4": "fgbc",
     "5": "afgcd", "6": "afgedc", "7": "abc", "8": "abcdefg", "9": "gfabcd",
@@ -107,7 +112,7 @@ def _warp(ink: Ink, matrix: NDArray[np.float64], size: int, rng: np.random.Gener
 
 def _written(writer: Writer, text: str, size: int, rng: np.random.Generator) -> Ink:
     """A glyph of the writer's font, centred in the box with this person's size, slant and carelessness."""
-    glyph = _glyph(writer.font, text)
+    glyph = _glyph(BORROWED.get((writer.font, text), writer.font), text)
     height = writer.size * size * rng.uniform(0.92, 1.08) * (1.0 if text != "-" else 0.12)
     scale_y = height / glyph.shape[0]
     scale_x = min(scale_y * rng.uniform(0.9, 1.1), 0.8 * size / glyph.shape[1])
@@ -189,7 +194,7 @@ def _label(writer: Writer, label: str, size: int, rng: np.random.Generator) -> I
         y = 0.5 + rng.normal(0, 0.03)
         half = rng.uniform(0.15, 0.28)
         return polylines([[(0.5 - half, y), (0.5 + half, y + rng.normal(0, 0.02))]], writer.pen, size, rng)
-    if label == "1" and rng.random() < 0.5:
+    if label == "1" and (rng.random() < 0.5 or (writer.font in PLAIN_ONES and not writer.square)):
         x, lean = 0.5 + rng.normal(0, 0.04), rng.normal(0, 0.03)
         half = writer.size / 2
         return polylines([[(x + lean, 0.5 - half), (x - lean, 0.5 + half)]], writer.pen, size, rng)
