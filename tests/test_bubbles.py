@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from firmware.records import Doubt, FieldReading, FieldTally, Reading
-from firmware.tally.bubbles import Marking, number, read_bubbles, verdict
+from firmware.tally.bubbles import Marking, likelihood, number, read_bubbles, verdict
 from firmware.tally.channels import witnesses
 from firmware.tally.decide import decide
 from tests.readings import FORM, SURE, cell, cells, column, field, filled
@@ -31,8 +31,18 @@ def test_a_blob_spills_into_the_next_circle() -> None:
     assert marking({2: 1.0, 3: 0.4}) == (Marking.ONE, 2)
 
 
-@pytest.mark.parametrize("fill", [{1: 1.0, 7: 1.0}, {4: 0.5}, {1: 0.8, 2: 0.6}, dict.fromkeys(range(10), 1.0)])
-def test_circles_are_ticked_half_or_filled_twice(fill: dict[int, float]) -> None:
+@pytest.mark.parametrize("fill", [{4: 0.5}, {4: 0.4}, {4: 0.8, 5: 0.35}])
+def test_a_circle_is_ticked_or_half_filled(fill: dict[int, float]) -> None:
+    assert marking(fill) == (Marking.ONE, 4)
+
+
+def test_a_tick_weighs_as_much_as_a_full_circle() -> None:
+    tick, full = (likelihood([verdict(read_bubbles(column({7: part})))]) for part in (0.4, 1.0))
+    assert 0.1 < tick[7] < full[7]
+
+
+@pytest.mark.parametrize("fill", [{1: 1.0, 7: 1.0}, {1: 0.8, 2: 0.6}, dict.fromkeys(range(10), 1.0)])
+def test_circles_are_filled_twice(fill: dict[int, float]) -> None:
     assert marking(fill) == (Marking.OPEN, None)
 
 

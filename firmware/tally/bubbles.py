@@ -32,13 +32,16 @@ MAX_PRINT = 0.4
 
 FILLED = 0.5
 """Fill from which a circle counts as filled."""
-TOUCHED = 0.25
-"""Fill from which a circle is not empty: a tick, a spill, half a filling."""
-CLEAR_LEAD = 0.4
-"""A filled circle must lead the next one by this much; a spill into the neighbour stays below."""
+TOUCHED = 0.2
+"""Fill from which a circle is not empty: a tick, half a filling, a pale pen. Empty circles stay below 0.14 on rendered
+photographs of the medium level."""
+CLEAR_SHARE = 0.5
+"""The next circle's share of the leading one's fill, up to which there is one mark: a spill into the neighbour."""
 
 SLIP = 0.02
-"""Probability that a clearly filled circle is not the digit written above it. People slip; cautious, not measured."""
+"""Probability that a filled circle is not the digit written above it. People slip; cautious, not measured."""
+WEAK_SLIP = 0.1
+"""The same for a tick or half a filling, which may be a stray stroke; cautious, not measured."""
 
 _ROWS, _COLUMNS = np.mgrid[:BUBBLE_PIXELS, :BUBBLE_PIXELS] - (BUBBLE_PIXELS - 1) / 2
 _DISTANCE = np.hypot(_ROWS, _COLUMNS)
@@ -52,15 +55,16 @@ class Marking(StrEnum):
     NONE = "none"
     ONE = "one"
     OPEN = "open"
-    """Several are filled, or one only half."""
+    """Several are filled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The reading of one column; `digit` is there when exactly one circle is filled."""
+    """The reading of one column; `digit` is there when exactly one circle is marked."""
 
     marking: Marking
     digit: int | None = None
+    slip: float = SLIP
 
 
 def read_bubbles(column: BubbleColumn) -> BubbleReading:
@@ -78,14 +82,14 @@ def _covered(patch: Gray) -> float:
 
 
 def verdict(reading: BubbleReading) -> Verdict:
-    """Exactly one circle filled, none, or something a person must look at."""
+    """Exactly one circle marked (filled, half filled, ticked), none, or something a person must look at."""
     fill = np.array(reading.fill)
     best, second = np.argsort(fill)[::-1][:2]
     if fill[best] < TOUCHED:
         return Verdict(Marking.NONE)
-    if fill[best] >= FILLED and fill[best] - fill[second] >= CLEAR_LEAD and fill[second] < FILLED:
-        return Verdict(Marking.ONE, int(best))
-    return Verdict(Marking.OPEN)
+    if fill[second] > CLEAR_SHARE * fill[best]:
+        return Verdict(Marking.OPEN)
+    return Verdict(Marking.ONE, int(best), SLIP if fill[best] >= FILLED else WEAK_SLIP)
 
 
 def number(verdicts: Sequence[Verdict]) -> int | None:
@@ -118,6 +122,6 @@ def likelihood(verdicts: Sequence[Verdict]) -> NDArray[np.float64]:
 def _column_likelihood(entry: Verdict) -> NDArray[np.float64]:
     if entry.digit is None:
         return np.full(len(DIGITS), 1.0 / len(DIGITS))
-    column = np.full(len(DIGITS), SLIP / (len(DIGITS) - 1))
-    column[entry.digit] = 1.0 - SLIP
+    column = np.full(len(DIGITS), entry.slip / (len(DIGITS) - 1))
+    column[entry.digit] = 1.0 - entry.slip
     return column
