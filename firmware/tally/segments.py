@@ -20,14 +20,18 @@ LEAST_INK = 0.2
 """Darkness from which a pixel can be ink: a ball pen out of focus; what is left of the printed lines is 0.1."""
 DARKEST = 0.985
 """Quantile of a cell's darkness that its pen reaches: one stroke covers three hundredths of a cell."""
-INK_SHARE = 0.45
-"""A pixel is ink from this share of the pen's darkness: high enough to part strokes that blur into one another."""
-LEANS = np.linspace(-0.6, 0.6, 9)
+INK_SHARE = 0.6
+"""A pixel is ink from this share of the darkest one around: high enough to part strokes that blur into one another."""
+NEAR = 5
+"""Pixels to the left and right that are around: few strokes are nearer to one another than that."""
+FAINT_SHARE = 0.4
+"""A pixel can be ink from this share of the pen's darkness: of two strokes one may be lighter."""
+LEANS = np.linspace(-0.6, 0.6, 11)
 """Pixels to the side a pixel down, for upright strokes: up to 31 degrees."""
-SLOPES = np.linspace(-1.5, 1.5, 17)
+SLOPES = np.linspace(-1.5, 1.5, 21)
 """Pixels down a pixel to the right, for all others: up to 56 degrees."""
-STEP = 3
-"""Pixels along a stroke that are looked at as one: directions need no more, and it is three times quicker."""
+STEP = 2
+"""Pixels along a stroke that are looked at as one: directions need no more, and it is twice as quick."""
 LEAST_UPRIGHT, SURE_UPRIGHT = 0.25, 0.34
 """Heights of the shortest stroke that may be one, and of one that is, in heights of the cell (16 or 12 mm)."""
 LEAST_FLAT, SURE_FLAT = 0.3, 0.38
@@ -40,6 +44,8 @@ BESIDE = 2.0
 """Pixels (half a millimetre) beside a stroke in which no other is looked for: ragged edges, bows."""
 WIDE, LEAST_WIDE = 1.6, 10
 """A stroke so many times wider than the others of its cell, and more than this many pixels wide, may be two."""
+THIN, LEAST_THIN = 0.5, 3
+"""A run so many times as wide as the others of its cell, or not this many pixels wide, may be a corner of two."""
 NEW = (0.5, 0.3)
 """Share of an upright and of a flat stroke that must not be ink of longer ones: four thick strokes cover half of a
 slash."""
@@ -57,8 +63,12 @@ class Strokes:
 
     upright: int = 0
     flat: int = 0
-    doubtful: int = 0
-    """How many of both may be none, or two: short, wide, or as much the neighbour's."""
+    """Strokes that are surely there and the cell's."""
+    maybe_upright: int = 0
+    maybe_flat: int = 0
+    """Strokes that may be none: short, thin, or as much the neighbour's."""
+    wide: int = 0
+    """Upright strokes that may be two."""
     rest: float = 0.0
     """Part of the cell that is ink and belongs to no stroke."""
     ink: float = 0.0
@@ -107,7 +117,7 @@ def strokes(cells: Ink, margins: tuple[int, int]) -> list[Strokes]:
     """The strokes of cells (n, height, width), shown with `margins` (above and below, left and right)."""
     down, right = (Extent(m, side - 2 * m) for m, side in zip(margins, cells.shape[1:], strict=True))
     core = cells[:, down.margin : -down.margin, right.margin : -right.margin]
-    ink = cells > _thresholds(core)[:, None, None]
+    ink, rest = _ink(cells, core)
     used = np.flatnonzero(ink[:, down.margin : -down.margin, right.margin : -right.margin].any(axis=(1, 2)))
     found = [Strokes()] * len(cells)
     if not len(used):
@@ -115,44 +125,52 @@ def strokes(cells: Ink, margins: tuple[int, int]) -> list[Strokes]:
     uprights = _families(ink[used], LEANS, LEAST_UPRIGHT * down.side)
     flats = _families(ink[used].swapaxes(1, 2), SLOPES, LEAST_FLAT * right.side)
     for cell, up, flat in zip(used, uprights, flats, strict=True):
-        found[cell] = _explain(ink[cell], up, flat, down, right)
+        found[cell] = _explain(ink[cell], rest[cell], up, flat, down, right)
     return found
 
 
-def _thresholds(core: Ink) -> Ink:
+def _ink(cells: Ink, core: Ink) -> tuple[Mask, Mask]:
+    """Which pixels of each cell are ink, and which are ink if they are no stroke's edge."""
     flat = core.reshape(len(core), -1)
     at = int(DARKEST * (flat.shape[1] - 1))
-    return np.asarray(np.maximum(LEAST_INK, INK_SHARE * np.partition(flat, at, axis=1)[:, at]), dtype=np.float32)
+    pen = np.partition(flat, at, axis=1)[:, at][:, None, None]
+    padded = np.pad(cells, ((0, 0), (0, 0), (NEAR, NEAR)))
+    around = padded[:, :, : cells.shape[2]].copy()
+    for move in range(1, 2 * NEAR + 1):
+        np.maximum(around, padded[:, :, move : move + cells.shape[2]], out=around)
+    faint = cells > np.maximum(LEAST_INK, FAINT_SHARE * pen)
+    return faint & (cells > INK_SHARE * around), faint
 
 
-def _explain(ink: Mask, uprights: list[Segment], flats: list[Segment], down: Extent, right: Extent) -> Strokes:
-    left, rest = ink.copy(), ink.copy()
+def _explain(
+    ink: Mask, rest: Mask, uprights: list[Segment], flats: list[Segment], down: Extent, right: Extent
+) -> Strokes:
+    left = ink.copy()
     kept: tuple[list[Segment], list[Segment]] = [], []
     for entry, flat in sorted([(e, 0) for e in uprights] + [(e, 1) for e in flats], key=lambda pair: -pair[0].length):
         seen = (left.T, rest.T) if flat else (left, rest)
         if _is_new(entry, seen[0], NEW[flat]):
             kept[flat].append(entry)
             _take_out(entry, *seen)
-    up, up_doubts = _owned(kept[0], down, right, SURE_UPRIGHT * down.side)
-    flat, flat_doubts = _owned(kept[1], right, down, SURE_FLAT * right.side)
+    upright, maybe_upright, wide = _owned(kept[0], down, right, SURE_UPRIGHT * down.side)
+    flat, maybe_flat, _ = _owned(kept[1], right, down, SURE_FLAT * right.side)
     edge = down.margin + down.margin // 2, right.margin + right.margin // 2
     core = np.s_[edge[0] : -edge[0], edge[1] : -edge[1]]
-    return Strokes(up, flat, up_doubts + flat_doubts, float(rest[core].mean()), float(ink[core].mean()))
+    unexplained, covered = float(rest[core].mean()), float(ink[core].mean())
+    return Strokes(upright, flat, maybe_upright, maybe_flat, wide, unexplained, covered)
 
 
-def _owned(entries: list[Segment], along: Extent, across: Extent, sure: float) -> tuple[int, int]:
-    """How many strokes are the cell's, and of how many that is doubtful."""
-    owned = [
-        (entry, along.part(entry.first, entry.last))
-        for entry in entries
-        if across.margin <= entry.across < across.margin + across.side
-    ]
-    owned = [(entry, part) for entry, part in owned if part > NOT_MINE]
+def _owned(entries: list[Segment], along: Extent, across: Extent, sure: float) -> tuple[int, int, int]:
+    """How many strokes are surely the cell's, how many may be, and how many of both may be two."""
+    inside = (entry for entry in entries if across.margin <= entry.across < across.margin + across.side)
+    parts = [(entry, along.part(entry.first, entry.last)) for entry in inside]
+    owned = [(entry, part) for entry, part in parts if part > NOT_MINE]
     usual = float(np.median([entry.width for entry, _ in owned])) if owned else 0.0
-    doubtful = sum(
-        part < MINE or entry.length < sure or entry.width > max(LEAST_WIDE, WIDE * usual) for entry, part in owned
+    wide = sum(entry.width > max(LEAST_WIDE, WIDE * usual) for entry, _ in owned)
+    certain = sum(
+        part >= MINE and entry.length >= sure and entry.width >= max(LEAST_THIN, THIN * usual) for entry, part in owned
     )
-    return len(owned), doubtful
+    return certain, len(owned) - certain, wide
 
 
 # --- runs

@@ -25,8 +25,8 @@ FULL = 5
 """Strokes of a full cell."""
 SURE = 0.985
 """Probability of what a clear cell shows."""
-LESS, MORE = 0.35, 0.15
-"""A doubtful stroke is none in a third of the cases, and two in some."""
+THERE, TWICE = 0.6, 0.3
+"""Probability that a doubtful stroke is there, and that a wide one is two."""
 REST = 0.06
 """Part of the cell that is ink without being a stroke from which on the cell says nothing: as much as one stroke."""
 MOST_INK = 0.5
@@ -94,14 +94,21 @@ def read_strokes(picture: TallyPicture, grid: TallyGrid) -> StrokeReading:
 
 
 def _probabilities(found: Strokes, shapes: Mapping[tuple[int, int], Floats]) -> Floats:
-    shape = shapes.get((found.upright, found.flat), EVEN)
-    for _ in range(found.doubtful):
-        fewer, more = np.append(shape[1:], 0.0), np.insert(shape[:-1], 0, 0.0)
-        fewer[0] += shape[0]
-        more[-1] += shape[-1]
-        shape = (1.0 - LESS - MORE) * shape + LESS * fewer + MORE * more
+    shape = np.zeros(FULL + 1)
+    more_upright = np.convolve(_binomial(found.maybe_upright, THERE), _binomial(found.wide, TWICE))
+    for upright, likely in enumerate(more_upright, found.upright):
+        for flat, also in enumerate(_binomial(found.maybe_flat, THERE), found.flat):
+            shape += likely * also * shapes.get((upright, flat), EVEN)
     unexplained = 1.0 if found.ink > MOST_INK else min(1.0, found.rest / REST)
     return (1.0 - unexplained) * shape + unexplained * EVEN
+
+
+def _binomial(times: int, share: float) -> Floats:
+    """Probabilities of 0 .. `times` successes."""
+    found = np.ones(1)
+    for _ in range(times):
+        found = np.convolve(found, (1.0 - share, share))
+    return found
 
 
 def totals(reading: StrokeReading) -> Floats:
