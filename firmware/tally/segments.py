@@ -192,10 +192,10 @@ def _families(ink: Mask, shears: Floats, least: float) -> list[list[Segment]]:
     best, end = run.copy(), run.copy()
     for step in range(steps):
         seen = np.stack([padded[:, step, room + move : room + move + columns] for move in moves[:, step]], axis=1)
-        run = (run + 1) * seen
-        longer = run > best
-        best[longer] = run[longer]
-        end[longer] = step
+        run += 1
+        run *= seen
+        np.copyto(end, step, where=run > best)
+        np.maximum(best, run, out=best)
     return [_separate(one, last, shears, centres, least) for one, last in zip(best, end, strict=True)]
 
 
@@ -203,13 +203,16 @@ def _separate(
     best: NDArray[np.int16], end: NDArray[np.int16], shears: Floats, centres: Floats, least: float
 ) -> list[Segment]:
     """Of the longest runs (shears, columns), in steps, those that are strokes of their own."""
-    length: Floats = best * STEP * np.hypot(1.0, shears)[:, None]
+    room = np.zeros((len(shears), best.shape[1] + 2 * PEN))
+    length = room[:, PEN:-PEN]
+    length[:] = best * STEP * np.hypot(1.0, shears)[:, None]
     along = centres[end] - (best - 1) * STEP / 2
     across = np.arange(best.shape[1]) + shears[:, None] * (along - centres.mean())
     found: list[Segment] = []
     while len(found) < MOST_STROKES:
-        total = np.cumsum(np.pad(length, ((0, 0), (PEN // 2 + 1, PEN // 2))), axis=1)
-        row, column = divmod(int(np.argmax(total[:, PEN:] - total[:, :-PEN])), length.shape[1])
+        total = np.cumsum(room, axis=1)
+        beside = total[:, PEN + PEN // 2 : -PEN + PEN // 2] - total[:, PEN // 2 : -2 * PEN + PEN // 2]
+        row, column = divmod(int(np.argmax(beside)), length.shape[1])
         top = float(length[row, column])
         if top < least:
             break
