@@ -38,6 +38,10 @@ CONTRAST_FLOOR = 24.0
 INPUT_MAX = 1.5
 """Clip of the normalised picture: single dark specks carry no more information than that."""
 
+FAINTEST_INK = 0.3
+"""Normalised darkness that is brought to full contrast in the ink's own view: a pencil beside a black border. Printed
+guides and watermarks are fainter and stay so."""
+
 INK_LEVEL = 0.35
 """Normalised darkness from which a pixel counts as ink when the ink's extent is sought."""
 
@@ -83,10 +87,12 @@ def _level(picture: NDArray[Any], part: float) -> float:
 def ink_view(normalised: NDArray[np.float32]) -> NDArray[np.float32]:
     """The ink inside the border of a normalised cell, enlarged to INK_SIDE of the picture; same shape, 0 where none.
 
-    Parts that lie along the border are taken for the printed line. An empty cell gives an empty view.
+    Faint ink is brought to full contrast: the border, which is darker, is not there to be compared with. Parts that lie
+    along the border are taken for the printed line. An empty cell gives an empty view.
     """
     inner = np.zeros_like(normalised)
-    inner[_INNER, _INNER] = normalised[_INNER, _INNER]
+    ink = normalised[_INNER, _INNER]
+    inner[_INNER, _INNER] = np.minimum(ink / min(max(_level(ink, 0.985), FAINTEST_INK), 1.0), INPUT_MAX)
     count, _, stats, _ = cv2.connectedComponentsWithStats((inner > INK_LEVEL).astype(np.uint8), connectivity=8)
     boxes = np.array([stats[index, :4] for index in range(1, count) if _is_ink(stats[index])])
     if not len(boxes):
