@@ -59,7 +59,7 @@ def draw_cell(box: Box, plan: CellPlan) -> None:
     elif Fault.OVERWRITTEN in plan.faults:
         box.write(plan.under, bold=0.0, pressure=box.writer.pressure * 0.6)
         heavy = max(box.writer.pressure, 0.95)
-        box.write(plan.label, 1.05, bold=box.writer.bold + 0.03, pen=box.writer.pen + 0.03, pressure=heavy, grain=0.0)
+        box.write(plan.label, 1.05, bold=box.writer.bold + 0.045, pressure=heavy, grain=0.0)
     elif Fault.TIPEX in plan.faults:
         box.write(plan.under)
         _tipex(box)

@@ -178,7 +178,7 @@ def pen_of(writer: pen.Writer, level: str, rng: np.random.Generator) -> tuple[pe
     if fault is Fault.FAINT_PEN:
         writer = replace(writer, pressure=float(rng.uniform(0.45, 0.6)))
     elif fault is Fault.THICK_PEN:
-        writer = replace(writer, bold=float(rng.uniform(0.03, 0.05)), pen=writer.pen + 0.02, pressure=1.0)
+        writer = replace(writer, bold=float(rng.uniform(0.03, 0.05)), pressure=1.0)
     elif fault is Fault.PENCIL:
         shade = int(rng.integers(70, 100))
         writer = replace(writer, colour=(shade + 4, shade, shade), pressure=0.85, grain=0.4)
