@@ -31,16 +31,18 @@ REST = 0.06
 """Part of the cell that is ink without being a stroke from which on the cell says nothing: as much as one stroke."""
 MOST_INK = 0.5
 """Part of the cell that is ink from which on it is a scribble; five thick strokes cover a third."""
-BOX = ((2, 2), (2, 3), (3, 2))
-"""Upright and flat strokes of a box that is closed, and of a full one, whose diagonal is either."""
+BOX = ((2, 2), (2, 3), (3, 2), (3, 3))
+"""Upright and flat strokes of a box that is closed, and of a full one, whose diagonal is either, or seen in halves."""
 
 AGAIN = 0.003
 """A cell after one that is not full: people finish a cell before the next; cautious, not measured."""
 AGAIN_ROW = 0.02
 """The same at the start of a row: a row may be left early, for a shift or a bundle of ballots."""
 
-CLEAR = 0.95
-"""Probability from which the number of strokes on the paper counts as clear."""
+LEFT_OUT = 0.1
+"""Share of grids in which nobody draws strokes, whatever the number; cautious, not measured."""
+CLEAR, CLEAR_CELL = 0.95, 0.5
+"""Probability from which the number of strokes on the paper counts as clear; and those of every single cell."""
 SLIP = 0.06
 """Probability that the strokes on the paper are not the number written beside them: one in twenty is off where such
 tallies are recounted, mostly by one, or by a cell. Cautious, not measured on this form."""
@@ -69,6 +71,7 @@ SHAPES: Mapping[tuple[int, int], Floats] = MappingProxyType(
         (3, 1): _cell(n4=0.5, n5=0.4),
         (3, 2): _cell(n5=0.9),
         (2, 3): _cell(n5=0.95),
+        (4, 3): _cell(n5=0.7),
         (2, 2): _cell(n4=0.9),
         (2, 1): _cell(n3=0.5, n5=0.2),
         (1, 1): _cell(n2=0.4),
@@ -78,6 +81,7 @@ SHAPES: Mapping[tuple[int, int], Floats] = MappingProxyType(
 the fifth of a cell in which one was forgotten."""
 BOX_SHAPES: Mapping[tuple[int, int], Floats] = MappingProxyType(
     {**SHAPES, (2, 2): _cell(n4=SURE), (3, 2): _cell(n5=SURE), (2, 3): _cell(n5=SURE)}
+    | {(3, 3): _cell(n5=0.9), (2, 4): _cell(n5=0.9)}
     | {(2, 1): _cell(n3=0.95), (1, 2): _cell(n3=0.95), (1, 1): _cell(n2=0.95), (0, 1): _cell(n1=0.9)}
 )
 """The same where the full cells of the grid are boxes."""
@@ -143,7 +147,8 @@ def likelihood(reading: StrokeReading, size: int) -> Floats:
     An empty grid says nothing: people leave the tally out. A number beyond the grid is tallied as a full one.
     """
     drawn = totals(reading)
-    none, drawn = float(drawn[0]), np.append(0.0, drawn[1:])
+    none, some = LEFT_OUT * float(drawn[0]), (1.0 - LEFT_OUT) * (1.0 - float(drawn[0])) / len(drawn)
+    none, drawn = none / (none + some), np.append(0.0, drawn[1:])
     slipped = (1.0 - SLIP) * drawn + SLIP * (1.0 - sum(SLIPS.values())) * drawn.sum() / len(drawn)
     for off, share in SLIPS.items():
         slipped[off:] += SLIP * share / 2 * drawn[:-off]
@@ -153,11 +158,11 @@ def likelihood(reading: StrokeReading, size: int) -> Floats:
 
 
 def number(reading: StrokeReading) -> int | None:
-    """How many strokes are on the paper, where that is clear and is what the cells show one by one; None where not.
+    """How many strokes are on the paper, where that is clear and every cell shows its part; None where not.
 
     None also for an empty grid: it is no zero.
     """
-    drawn = totals(reading)
-    best = int(np.argmax(drawn))
-    shown = sum(int(np.argmax(cell)) for row in reading.rows for cell in row)
-    return best if best and drawn[best] >= CLEAR and shown == best else None
+    drawn, cell = totals(reading), np.array(reading.rows)
+    best, shown = int(np.argmax(drawn)), int(cell.argmax(axis=2).sum())
+    clear = drawn[best] >= CLEAR and cell.max(axis=2).min() >= CLEAR_CELL
+    return best if best and clear and shown == best else None
