@@ -19,6 +19,8 @@ from firmware.records import Gray, Matrix
 
 SEARCH_SIDE = 1600
 """Longest side, in pixels, of the picture in which tags are looked for first: a tag of 2 % of it is still 32 px."""
+GLANCE_SIDE = 1000
+"""The same at a glance: a tag of 3.5 % of it is 32 px."""
 LEAST_TAG_PERIMETER = 0.045
 """Perimeter of the smallest tag as part of the picture's longest side: 18 px a side."""
 TAG_WINDOWS = (11, 35, 12)
@@ -72,15 +74,25 @@ def sightings(gray: Gray, pages: Sequence[Known]) -> tuple[Sighting, ...]:
     """Every identity that can be read anywhere in the picture."""
     table = {name(known.page.identity.kind, known.page.identity.value): known for known in pages}
     kinds = {known.page.identity.kind for known in pages}
-    found: list[tuple[str, Floats]] = []
-    if IdentityKind.APRILTAG in kinds:
-        factor = min(1.0, SEARCH_SIDE / max(gray.shape))
-        small = cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) if factor < 1 else gray
-        tags = list(read_tags(np.asarray(small, dtype=np.uint8)))
-        found += [(text, (corners + 0.5) / factor - 0.5) for text, corners in tags]
+    found = _reduced_tags(gray, SEARCH_SIDE) if IdentityKind.APRILTAG in kinds else []
     if IdentityKind.CODE128 in kinds:
         found += [(name(IdentityKind.CODE128, code.text), code.corners) for code in read_code128(gray)]
     return tuple(_sighting(text, corners, table.get(text)) for text, corners in _distinct(found))
+
+
+def clear_tag(gray: Gray, pages: Sequence[Known]) -> Sighting | None:
+    """The only tag that is seen at a glance, when it is one of `pages`."""
+    tags = {known.page.identity.value: known for known in pages if known.page.identity.kind is IdentityKind.APRILTAG}
+    found = _reduced_tags(gray, GLANCE_SIDE, tuple(int(tag) for tag in tags)) if tags else []
+    return _sighting(*found[0], tags[found[0][0].rpartition(":")[2]]) if len(found) == 1 else None
+
+
+def _reduced_tags(gray: Gray, side: int, only: tuple[int, ...] = ()) -> list[tuple[str, Floats]]:
+    """Names and corners of the tags that are seen in the picture reduced to `side`; corners in its own pixels."""
+    factor = min(1.0, side / max(gray.shape))
+    small = cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) if factor < 1 else gray
+    tags = read_tags(np.asarray(small, dtype=np.uint8), only)
+    return [(text, (corners + 0.5) / factor - 0.5) for text, corners in tags]
 
 
 def identity_at(gray: Gray, homography: Matrix, identity: Identity) -> str | None:
@@ -120,25 +132,30 @@ def _at(gray: Gray, homography: Matrix, box: Rect, modules: int) -> Gray:
     return np.asarray(cv2.warpPerspective(gray, homography @ to_page, size, flags=flags, borderValue=255), np.uint8)
 
 
-def read_tags(gray: Gray) -> Iterable[tuple[str, Floats]]:
-    """Names and corners (OpenCV's order) of all 36h10 tags. A mirrored tag is no tag."""
-    corners, ids, _ = _detector().detectMarkers(gray)
-    for quad, tag in zip(corners, [] if ids is None else ids.ravel(), strict=True):
-        yield name(IdentityKind.APRILTAG, str(int(tag))), np.asarray(quad, dtype=np.float64).reshape(4, 2)
+def read_tags(gray: Gray, only: tuple[int, ...] = ()) -> Iterable[tuple[str, Floats]]:
+    """Names and corners (OpenCV's order) of all 36h10 tags, or of those in `only`. A mirrored tag is no tag."""
+    corners, ids, _ = cv2.aruco.ArucoDetector(_dictionary(only), _settings()).detectMarkers(gray)
+    for quad, index in zip(corners, [] if ids is None else ids.ravel(), strict=True):
+        tag = only[int(index)] if only else int(index)
+        yield name(IdentityKind.APRILTAG, str(tag)), np.asarray(quad, dtype=np.float64).reshape(4, 2)
 
 
-def _detector() -> cv2.aruco.ArucoDetector:
+def _settings() -> cv2.aruco.DetectorParameters:
     settings = cv2.aruco.DetectorParameters()
     settings.adaptiveThreshWinSizeMin, settings.adaptiveThreshWinSizeMax, settings.adaptiveThreshWinSizeStep = (
         TAG_WINDOWS
     )
     settings.minMarkerPerimeterRate = LEAST_TAG_PERIMETER
     settings.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
-    return cv2.aruco.ArucoDetector(_dictionary(), settings)
+    return settings
 
 
-def _dictionary() -> cv2.aruco.Dictionary:
-    return cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_APRILTAG_36h10)
+def _dictionary(only: tuple[int, ...] = ()) -> cv2.aruco.Dictionary:
+    """All tags of 36h10, or those in `only`, renumbered: a quadrangle is held against each of them."""
+    whole = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_APRILTAG_36h10)
+    if not only:
+        return whole
+    return cv2.aruco.Dictionary(whole.bytesList[list(only)], whole.markerSize, whole.maxCorrectionBits)
 
 
 def _distinct(found: Sequence[tuple[str, Floats]]) -> list[tuple[str, Floats]]:

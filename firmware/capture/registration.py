@@ -57,6 +57,8 @@ GROW_STEPS = (0.15, 0.25, 0.4, 0.65, 1.0)
 GROW_SEARCH_CELLS = 0.4
 POSE_AFFINE, POSE_PERSPECTIVE = 0.3, 0.15
 """How far from a similarity a photograph may be: foreshortening, and change of scale over half of the page."""
+WELL_SPREAD = 0.5
+"""Part of the page's height over which points must be spread to tell how the page recedes: a tag's corners do not."""
 ANCHOR_CELLS = 0.03
 """How exactly corners of tags, ends of barcodes and marks are known, in cell sides."""
 MARK_RADIUS = 0.2
@@ -232,6 +234,13 @@ def from_identity(gray: Gray, lines: Lines, corners: Floats) -> Matrix | None:
     return _best(gray, lines, known, _pose(lines, known, _similarity(known)))
 
 
+def near_identity(gray: Gray, lines: Lines, corners: Floats) -> Matrix:
+    """A quick first homography: the identity's corners with the likeliest place of each mark, unless proven wrong."""
+    known = _identity_anchors(lines, corners)
+    start = _pose(lines, known, _similarity(known))
+    return _pose(lines, _with_marks(gray, lines, known, start, 1)[0], start)
+
+
 def from_marks(gray: Gray, lines: Lines, guess: Matrix) -> Matrix | None:
     """A better homography than a rough `guess` from the corner marks around where it puts them, and lines."""
     return _best(gray, lines, Anchors.none(), guess)
@@ -240,7 +249,7 @@ def from_marks(gray: Gray, lines: Lines, guess: Matrix) -> Matrix | None:
 def _best(gray: Gray, lines: Lines, known: Anchors, start: Matrix) -> Matrix | None:
     """Of all choices of places that could be the marks, the one that most printed lines agree with."""
     best, best_support = None, 0.0
-    for anchors in _with_marks(gray, lines, known, start):
+    for anchors in _with_marks(gray, lines, known, start, MOST_CHOICES):
         homography = _grow(gray, lines, anchors, _pose(lines, anchors, start))
         support, _ = support_of(gray, lines, homography, lines.pieces)
         if support > best_support:
@@ -280,8 +289,8 @@ def _pose(lines: Lines, anchors: Anchors, start: Matrix) -> Matrix:
     return homography
 
 
-def _with_marks(gray: Gray, lines: Lines, known: Anchors, start: Matrix) -> list[Anchors]:
-    """The likeliest choices of marks, from the nearest to what is known outwards; one that is nowhere is left out."""
+def _with_marks(gray: Gray, lines: Lines, known: Anchors, start: Matrix, most: int) -> list[Anchors]:
+    """The `most` likeliest choices of marks, from what is known outwards; one that is nowhere is left out."""
     choices = [(0.0, known)]
     at = known.page.mean(axis=0) if len(known.page) else np.zeros(2)
     for mark in sorted(lines.page.marks, key=lambda m: float(np.linalg.norm(square_centres(m)[0] - at))):
@@ -290,10 +299,12 @@ def _with_marks(gray: Gray, lines: Lines, known: Anchors, start: Matrix) -> list
         for likeness, anchors in choices:
             away = np.linalg.norm(anchors.page - page[0], axis=1).min(initial=GUESS_AWAY * lines.height)
             radius = MARK_RADIUS * float(away) + MARK_RADIUS_CELLS * lines.side
-            found = find_mark(gray, _pose(lines, anchors, start), mark, radius, MARK_CHOICES)
+            near = len(known.page) and np.ptp(anchors.page[:, 1]) < WELL_SPREAD * lines.height
+            predicted = _similarity(anchors) if near else _pose(lines, anchors, start)
+            found = find_mark(gray, predicted, mark, radius, MARK_CHOICES)
             longer += [(likeness + f.likeness, _and(anchors, page, f.picture, lines)) for f in found]
             longer += [] if found else [(likeness, anchors)]
-        choices = sorted(longer, key=lambda choice: -choice[0])[:MOST_CHOICES]
+        choices = sorted(longer, key=lambda choice: -choice[0])[:most]
     return [anchors for _, anchors in choices]
 
 

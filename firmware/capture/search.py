@@ -14,8 +14,17 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from firmware.capture.recognition import Known, Sighting, identity_at, known_pages, name, sightings
-from firmware.capture.registration import Doubtful, Lines, Placement, another_place, from_identity, from_marks, register
+from firmware.capture.recognition import Known, Sighting, clear_tag, identity_at, known_pages, name, sightings
+from firmware.capture.registration import (
+    Doubtful,
+    Lines,
+    Placement,
+    another_place,
+    from_identity,
+    from_marks,
+    near_identity,
+    register,
+)
 from firmware.capture.rulings import project
 from firmware.capture.structure import CLEAR_SCORE, Guess, guess_pages
 from firmware.forms.layout import FormLayout
@@ -91,12 +100,30 @@ def _targets(key: _Layouts) -> tuple[Target, ...]:
 def find_page(gray: Gray, layouts: Sequence[FormLayout]) -> Located | Lost:
     """The one page in the picture, or why there is none."""
     targets = targets_of(layouts)
+    found = _by_clear_tag(gray, targets) or _by_all_means(gray, targets)
+    if isinstance(found, Located):
+        return Lost(PageRefusal.TWO_FORMS) if _another(gray, targets, found) else found
+    return found
+
+
+def _by_clear_tag(gray: Gray, targets: Sequence[Target]) -> Located | None:
+    """The page whose tag is seen at a glance, when its lines prove it there: the quick way for forms with tags."""
+    tag = clear_tag(gray, [target.known for target in targets])
+    if tag is None:
+        return None
+    target = next(target for target in targets if target.identity == tag.identity)
+    placement = register(gray, target.lines, near_identity(gray, target.lines, tag.corners))
+    return Located(target.known, placement) if isinstance(placement, Placement) else None
+
+
+def _by_all_means(gray: Gray, targets: Sequence[Target]) -> Located | Lost:
+    """The page by its lines, else by its identity and its marks."""
     guesses = _guesses(gray, targets)
     found = _by_lines(gray, targets, guesses)
     if not isinstance(found, Located):
         found = _by_identity(gray, targets, guesses, found)
     if isinstance(found, Located):
-        return Lost(PageRefusal.TWO_FORMS) if _another(gray, targets, found) else found
+        return found
     return Lost(PageRefusal.TWO_FORMS) if _two_halves(gray, targets) else _explained(gray, guesses[0], found)
 
 
