@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from firmware.records import Doubt, FieldReading, FieldTally, Reading
+from firmware.records import Doubt, FieldReading, FieldTally, Reading, Status
 from firmware.tally.bubbles import Marking, likelihood, number, read_bubbles, verdict
 from firmware.tally.channels import witnesses
 from firmware.tally.decide import decide
@@ -93,3 +93,13 @@ def test_bubbles_decide_between_two_readings_of_a_box() -> None:
     either = FieldReading("invalid", 2, (*cells("X2"), cell("7", 0.55, "1")), filled("021"))
     found = decide(Reading(FORM.id, (2,), {"invalid": either}), FORM, {}).fields["invalid"]
     assert (found.value, found.text) == (21, "X21")
+
+
+def test_bubbles_are_filled_under_empty_boxes() -> None:
+    """A faint shadow in empty boxes is no number, however clear the bubbles are."""
+    shadows = tuple(cell("blank", p, digit) for p, digit in ((0.88, "0"), (0.58, "2"), (0.8, "0")))
+    found = decide(
+        Reading(FORM.id, (2,), {"invalid": FieldReading("invalid", 2, shadows, filled("020"))}), FORM, {}
+    ).fields["invalid"]
+    assert found.value is None
+    assert found.status is Status.REVIEW

@@ -45,6 +45,8 @@ class FieldEvidence:
     """What the picture says about one field, before the rest of the form is looked at."""
 
     reading: FieldReading
+    boxes: Distribution
+    """Given its boxes alone."""
     posterior: Distribution
     """Given boxes and witnesses."""
 
@@ -63,7 +65,7 @@ def weigh(reading: FieldReading) -> FieldEvidence:
     """All channels of one field as one distribution."""
     boxes = grammar.distribution(reading.cells, MISREAD)
     labels = [cell.label for cell in reading.cells]
-    return FieldEvidence(reading, combine(boxes, witnesses(reading, labels, None)))
+    return FieldEvidence(reading, boxes, combine(boxes, witnesses(reading, labels, None)))
 
 
 def witnesses(reading: FieldReading, labels: Sequence[str], value: int | None) -> tuple[Witness, ...]:

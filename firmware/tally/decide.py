@@ -27,13 +27,13 @@ class Policy:
     """Posterior of the number. `c1kiosk read` and the station take the model's `accept_number`, chosen for one silent
     error in 10,000 fields on rendered forms that nothing else was chosen by; the measured curve stands beside it."""
     shown: float = 0.1
-    """Probability that a number must have by the field's own boxes and witnesses: below, no sum can make it."""
+    """Probability that a number must have by the field's own boxes: below, no witness and no sum can make it."""
     claimed: float = 0.5
-    """A number that is more probably wrong than right, by the picture and by all together, is no reading: it is not
+    """A number that is more probably wrong than right, by its picture and by all together, is no reading: it is not
     offered for a tap, and no rule is judged on it."""
     legible: float = 0.5
-    """Probability by its own picture that a field holds a number at all: overwritten boxes are for a person, whatever
-    the sums want."""
+    """Probability by its own boxes that a field holds a number at all: empty and overwritten boxes are for a person,
+    whatever bubbles and sums want."""
     sharpness: float = 0.25
     """Part of the sharpness of the page's own print; below it a stroke may be lost."""
 
@@ -80,7 +80,7 @@ def decide(
 def _claim(entry: FieldEvidence, posterior: Posterior, policy: Policy) -> Claim:
     """The most probable of the numbers that the picture shows, when it is more probably right than wrong."""
     picture = entry.posterior.numbers
-    shown = [number for number in posterior.numbers if picture[number] >= policy.shown]
+    shown = [number for number in posterior.numbers if entry.boxes.numbers[number] >= policy.shown]
     value = max(shown, key=lambda number: posterior.numbers[number], default=None)
     if value is not None and max(posterior.numbers[value], float(picture[value])) < policy.claimed:
         value = None
@@ -94,7 +94,7 @@ def _doubts(claim: Claim, policy: Policy, alarmed: bool, foreign: bool) -> tuple
     found = [witness.doubt for witness in claim.witnesses if witness.against]
     if claim.value is None:
         found.append(grammar.doubt(claim.labels) or Doubt.UNSURE)
-    elif claim.confidence < policy.confidence or claim.evidence.posterior.numbers.sum() < policy.legible:
+    elif claim.confidence < policy.confidence or claim.evidence.boxes.numbers.sum() < policy.legible:
         found.append(Doubt.UNSURE)
     reasons = (
         (Doubt.BLUR, claim.evidence.reading.sharpness < policy.sharpness),

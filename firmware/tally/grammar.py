@@ -1,8 +1,8 @@
 """The number grammar of the boxes (H12): padding* then digits, no gap.
 
-    "128" = 128    "X28" = "-28" = " 28" = "028" = 28    "XXX" = "- - -" = 0
+    "128" = 128    "X28" = "-28" = " 28" = "028" = 28    "XXX" = "- - -" = "  -" = 0
     "   "  nothing is written: zero or not filled, a person says which
-    "1X8", "1 8", "5XX", "XX ", "1?8"  not a number
+    "1X8", "1 8", "5XX", "XX ", "X--", "1?8"  not a number
 
 Cells are read independently, so the probability of an interpretation is the product of its labels' probabilities,
 and the probability of a number is the sum over all ways to write it. All ways are counted: the numbers, "nothing
@@ -59,7 +59,7 @@ def distribution(cells: Sequence[CellReading], misread: float = 0.0) -> Distribu
         written = reduce(np.multiply.outer, digits[start:]).ravel()
         numbers[: written.size] += before * written
         before *= float(padding[start])
-    numbers[0] += padding[:-1].prod() * table[-1, _MARK_COLUMNS].sum()
+    numbers[0] += sum(float(table[range(len(cells)), _columns(way)].prod()) for way in _zeros(len(cells)))
     empty = float(table[:, _BLANK_COLUMN].prod())
     return Distribution(numbers, empty, max(0.0, 1.0 - float(numbers.sum()) - empty))
 
@@ -70,10 +70,17 @@ def spelling(cells: Sequence[CellReading], value: int) -> tuple[str, ...]:
     free = len(cells) - len(digits)
     padding = [PADDING[int(np.argmax(row[_PADDING_COLUMNS]))] for row in table]
     ways = [(*padding[:start], *("0" * (free - start)), *digits) for start in range(free + (value > 0))]
-    if not value:
-        ways += [(*padding[:-1], mark) for mark in MARKS]
-    rows = range(len(cells))
-    return max(ways, key=lambda way: float(table[rows, [LABELS.index(label) for label in way]].prod()))
+    ways += _zeros(len(cells)) if not value else []
+    return max(ways, key=lambda way: float(table[range(len(cells)), _columns(way)].prod()))
+
+
+def _zeros(cells: int) -> list[tuple[str, ...]]:
+    """The ways to write zero without a digit: one mark repeated to the last box. Mixed ones are a block struck out."""
+    return [(BLANK,) * empty + (mark,) * (cells - empty) for mark in MARKS for empty in range(cells)]
+
+
+def _columns(labels: Sequence[str]) -> list[int]:
+    return [LABELS.index(label) for label in labels]
 
 
 def _table(cells: Sequence[CellReading]) -> NDArray[np.float64]:
@@ -86,7 +93,7 @@ def parse(labels: Sequence[str]) -> int | None:
     start = next((i for i, label in enumerate(labels) if label not in PADDING), len(labels))
     written = labels[start:]
     if not written:
-        return 0 if labels and labels[-1] in MARKS else None
+        return 0 if tuple(labels) in _zeros(len(labels)) else None
     if any(label not in DIGITS for label in written):
         return None
     return int("".join(written))

@@ -161,8 +161,8 @@ def _of_pictures(
 def _again(entry: Check, settled: Mapping[str, ConfirmedField]) -> Check:
     """What the picture said, after a person spoke about the fields concerned.
 
-    Bubbles (H11) and tally strokes (H10) are held against the person's number. What the machine could not spell (H12), and ties between pages
-    (X6) over numbers that the machine had read wrong, are no longer judged.
+    Bubbles (H11) and tally strokes (H10) are held against the person's number. What the machine could not spell (H12),
+    and ties between pages (X6) over numbers that the machine had read wrong, are no longer judged.
     """
     said = [settled[name] for name in entry.fields if name in settled]
     if entry.rule in ("H10", "H11") and said and entry.right is not None:
