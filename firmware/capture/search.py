@@ -26,8 +26,9 @@ from firmware.capture.registration import (
     register,
 )
 from firmware.capture.rulings import project
+from firmware.capture.squares import guess_by_marks
 from firmware.capture.structure import CLEAR_SCORE, Guess, guess_pages
-from firmware.forms.layout import FormLayout
+from firmware.forms.layout import FormLayout, Mark
 from firmware.records import Gray, Matrix, PageRefusal
 
 GUESSES_TRIED = 3
@@ -37,6 +38,8 @@ LEAST_SCORE = 0.95
 CLEAR_LEAD = 1.2
 """A page without a legible identity is clear of every other page that scores this many times less. The real scans,
 with the lower half of page 2 masked, lead 1.21 and more times."""
+BY_SQUARES_SCORE = 1.0
+"""What a guess by marks counts as beside guesses by lines: rivals by lines are tried unless they are poor."""
 SOFT_SIDE = 1000
 """Longest side in pixels of the picture in which blur is judged."""
 SOFT_CONTRAST = 60.0
@@ -121,7 +124,7 @@ def _by_all_means(gray: Gray, targets: Sequence[Target]) -> Located | Lost:
     guesses = _guesses(gray, targets)
     found = _by_lines(gray, targets, guesses)
     if not isinstance(found, Located):
-        found = _by_identity(gray, targets, guesses, found)
+        found = _by_squares(gray, targets, guesses) or _by_identity(gray, targets, guesses, found)
     if isinstance(found, Located):
         return found
     return Lost(PageRefusal.TWO_FORMS) if _two_halves(gray, targets) else _explained(gray, guesses[0], found)
@@ -168,6 +171,21 @@ def _by_marks(gray: Gray, targets: Sequence[Target], guesses: Sequence[Guess], l
     led = from_marks(gray, targets[guess.page].lines, guess.homography) if guess.score >= LEAST_SCORE else None
     found = _settled(gray, targets, guess, guesses, led) if led is not None else lost
     return found if isinstance(found, Located) else lost
+
+
+def _by_squares(gray: Gray, targets: Sequence[Target], guesses: Sequence[Guess]) -> Located | None:
+    """The page that four corner marks lead to, whatever lies between them."""
+    by_marks: dict[tuple[Mark, ...], list[int]] = {}
+    for index, target in enumerate(targets):
+        by_marks.setdefault(target.known.page.marks, []).append(index)
+    for marks, pages in by_marks.items():
+        for homography in guess_by_marks(gray, marks):
+            for index in pages:
+                guess = Guess(index, homography, BY_SQUARES_SCORE)
+                found = _settled(gray, targets, guess, guesses, homography)
+                if isinstance(found, Located):
+                    return found
+    return None
 
 
 def _settled(
