@@ -98,7 +98,7 @@ def test_a_reader_that_is_not_installed_has_a_reason_and_no_figure() -> None:
     assert not any(character.isdigit() for character in lines[3])
 
 
-def test_one_interruption_does_not_change_the_time_of_a_cell() -> None:
+def test_one_slow_cell_does_not_change_the_time_of_a_cell() -> None:
     assert milliseconds([0.001, 0.001, 0.001, 5.0]) == 1.0
 
 

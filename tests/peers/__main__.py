@@ -35,7 +35,7 @@ WARM_UP = 20
 """Cells read before the clock starts: the first ones fill caches."""
 
 Answers = dict[str, list[tuple[Answer, float]]]
-"""By reader: its answer and seconds for every cell, in order."""
+"""By reader: its answer and processor seconds (all its threads, no other program's) for every cell, in order."""
 
 
 def main() -> int:
@@ -86,9 +86,9 @@ def _read(engines: Sequence[Engine], block: Sequence[Cell]) -> Answers:
     answers: Answers = defaultdict(list)
     for cell in block:
         for engine in engines:
-            start = time.perf_counter()
+            start = time.process_time()
             answer = engine.read(cell.picture)
-            answers[engine.name].append((answer, time.perf_counter() - start))
+            answers[engine.name].append((answer, time.process_time() - start))
     return answers
 
 

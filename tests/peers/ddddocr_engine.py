@@ -8,7 +8,7 @@ from pathlib import Path
 from firmware.records import Gray
 from tests.peers.engine import Answer, Crop, NotInstalled
 
-CROP = Crop(inset=0.02, side=64, margin=0.05, contrast="black")
+CROP = Crop(inset=0.04, side=64, margin=0.1, contrast="black")
 
 
 class DdddOcr:

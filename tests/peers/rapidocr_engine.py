@@ -10,7 +10,7 @@ import cv2
 from firmware.records import Gray
 from tests.peers.engine import Answer, Crop, NotInstalled
 
-CROP = Crop(inset=0.1, side=48, margin=0.1, contrast="stretched")
+CROP = Crop(inset=0.1, side=48, margin=0.0, contrast="black")
 
 LINE_SHAPE = [3, 48, 320]
 """Channels, height, width of the line that a cell is padded to: its default. Narrower is faster and reads fewer."""

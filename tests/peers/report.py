@@ -18,7 +18,7 @@ class Row:
     version: str
     score: Score | None
     milliseconds: float | None
-    """Median a cell, one thread."""
+    """Median processor time a cell, one thread."""
     missing: str | None = None
 
 

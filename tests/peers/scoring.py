@@ -78,5 +78,5 @@ def _silent(surest_first: Sequence[Outcome], needed: int) -> int | None:
 
 
 def milliseconds(seconds: Sequence[float]) -> float:
-    """The median time of a cell: an interruption by another program does not count."""
+    """The median time of a cell: a rare slow one does not count."""
     return statistics.median(seconds) * 1000

@@ -19,7 +19,7 @@ LSTM_ONLY = 1
 RESOLUTION = 300
 """Dots an inch that Tesseract is told, because the cells carry none."""
 
-CROP = Crop(inset=0.0, side=32, margin=0.2, contrast="stretched")
+CROP = Crop(inset=0.0, side=32, margin=0.1, contrast="stretched")
 
 
 class Tesseract:
