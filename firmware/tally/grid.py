@@ -160,7 +160,8 @@ def _place(at: Floats, across: Floats) -> Floats:
 def _moved(lines: tuple[Floats, Floats], shift: Floats, y: Floats, x: Floats) -> Floats:
     """A shift at the rows `y` and columns `x`; its terms are those of `_shift`."""
     v, u = _place(y, lines[0])[:, None], _place(x, lines[1])
-    return np.asarray((shift[0] + (shift[1] + shift[2] * u) * u) + (shift[3] + shift[4] * v) * v + shift[5] * v * u)
+    moved = (shift[0] + (shift[1] + shift[2] * u) * u) + (shift[3] + shift[4] * v) * v + shift[5] * v * u
+    return np.asarray(moved, dtype=np.float64)
 
 
 def _cut(dark: Ink, lines: tuple[Floats, Floats], down: Floats, right: Floats) -> Ink:
