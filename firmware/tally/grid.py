@@ -154,7 +154,7 @@ def _median(values: Floats, weights: Floats) -> float:
 
 def _place(at: Floats, across: Floats) -> Floats:
     """Places along an axis as -1 .. 1 from the first line across it to the last."""
-    return 2.0 * (at - across[0]) / (across[-1] - across[0]) - 1.0
+    return np.asarray(2.0 * (at - across[0]) / (across[-1] - across[0]) - 1.0, dtype=np.float64)
 
 
 def _moved(lines: tuple[Floats, Floats], shift: Floats, y: Floats, x: Floats) -> Floats:
