@@ -100,12 +100,12 @@ def _printer(config: KioskConfig) -> str:
 def _camera(config: KioskConfig) -> str:
     camera = open_camera(config)
     try:
-        shot = camera.capture()
+        shots = camera.capture()
     finally:
         camera.close()
-    if isinstance(shot, CameraFault):
-        raise NotReady(both(f"camera.{shot}"))
-    return f"{len(shot.data) // 1024} KiB"
+    if isinstance(shots, CameraFault):
+        raise NotReady(both(f"camera.{shots}"))
+    return f"{len(shots[0].data) // 1024} KiB"
 
 
 def _clock(_config: KioskConfig) -> str:

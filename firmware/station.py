@@ -105,10 +105,11 @@ class Station:
             return self._work(self._may(_WAITING), State.CAPTURING, lambda: self._capture(press))
 
     def _capture(self, press: Press) -> None:
-        shot = self._parts.camera.capture()
-        if isinstance(shot, CameraFault):
-            self._journal.write(Event.CAMERA_FAULT, fault=str(shot))
-            return self._rest(Notice(f"camera.{shot}"))
+        shots = self._parts.camera.capture()
+        if isinstance(shots, CameraFault):
+            self._journal.write(Event.CAMERA_FAULT, fault=str(shots))
+            return self._rest(Notice(f"camera.{shots}"))
+        shot = shots[0]
         self._parts.ledger.keep_picture(shot.data)
         self._journal.write(Event.CAPTURED, sha256=shot.sha256, source=press.source)
         self._enter(State.READING)

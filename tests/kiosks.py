@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from firmware.capture.camera import CameraFault
+from firmware.capture.camera import CameraFault, Preview
 from firmware.errors import Refused
 from firmware.forms.layout import FormLayout
 from firmware.forms.loader import shipped_layouts
@@ -151,10 +151,14 @@ class Room:
 
     # --- camera
 
-    def capture(self) -> Frame | CameraFault:
+    def preview(self) -> Preview | CameraFault:
+        shot = self.desk[0]
+        return shot if isinstance(shot, CameraFault) else Preview(np.full((540, 960, 3), 255, np.uint8), len(self.desk))
+
+    def capture(self) -> tuple[Frame, ...] | CameraFault:
         self.trouble("capture")
         shot = self.desk.pop(0)
-        return shot if isinstance(shot, CameraFault) else frame(shot)
+        return shot if isinstance(shot, CameraFault) else (frame(shot),)
 
     def close(self) -> None: ...
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from firmware.capture.camera import CameraFault
-from firmware.capture.picture import frame_from_bytes
-from firmware.records import Frame
+from firmware.capture.camera import PREVIEW_SIDE, CameraFault, Preview
+from firmware.capture.picture import frame_from_bytes, glance
+from firmware.records import Frame, RefusedPage
 
 TIMEOUT_SECONDS = 5.0
 """Longest wait for one picture: ten times what a 12-megapixel still takes."""
@@ -26,8 +26,20 @@ class Picamera2Camera:
 
     def __init__(self) -> None:
         self._camera: Any = None
+        self._previews = 0
 
-    def capture(self) -> Frame | CameraFault:
+    def preview(self) -> Preview | CameraFault:
+        """One picture, small."""
+        shots = self.capture()
+        if isinstance(shots, CameraFault):
+            return shots
+        small = glance(shots[0], PREVIEW_SIDE)
+        if isinstance(small, RefusedPage):
+            return CameraFault.GARBAGE
+        self._previews += 1
+        return Preview(small, self._previews)
+
+    def capture(self) -> tuple[Frame, ...] | CameraFault:
         """One picture, taken now."""
         data = io.BytesIO()
         try:
@@ -41,7 +53,7 @@ class Picamera2Camera:
             self.close()
             return CameraFault.GONE
         facts = {key: metadata[key] for key in FACTS if isinstance(metadata.get(key), int | float)}
-        return frame_from_bytes(data.getvalue(), "picamera2", {"driver": "picamera2", **facts})
+        return (frame_from_bytes(data.getvalue(), "picamera2", {"driver": "picamera2", **facts}),)
 
     def _running(self) -> Any:
         from picamera2 import Picamera2

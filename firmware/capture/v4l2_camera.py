@@ -9,9 +9,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from firmware.capture.camera import CameraFault
-from firmware.capture.picture import frame_from_bytes
-from firmware.records import Frame
+from firmware.capture.camera import PREVIEW_SIDE, CameraFault, Preview
+from firmware.capture.picture import frame_from_bytes, glance
+from firmware.records import Frame, RefusedPage
 
 WIDTH, HEIGHT = 3840, 2160
 """Asked for; the camera gives the nearest it has."""
@@ -24,8 +24,20 @@ class V4l2Camera:
 
     def __init__(self, device: str) -> None:
         self._device = device
+        self._previews = 0
 
-    def capture(self) -> Frame | CameraFault:
+    def preview(self) -> Preview | CameraFault:
+        """One picture, small."""
+        shots = self.capture()
+        if isinstance(shots, CameraFault):
+            return shots
+        small = glance(shots[0], PREVIEW_SIDE)
+        if isinstance(small, RefusedPage):
+            return CameraFault.GARBAGE
+        self._previews += 1
+        return Preview(small, self._previews)
+
+    def capture(self) -> tuple[Frame, ...] | CameraFault:
         """One picture, taken now."""
         source = cv2.VideoCapture(self._device, cv2.CAP_V4L2)
         try:
@@ -33,7 +45,7 @@ class V4l2Camera:
         finally:
             source.release()
 
-    def _capture(self, source: cv2.VideoCapture) -> Frame | CameraFault:
+    def _capture(self, source: cv2.VideoCapture) -> tuple[Frame, ...] | CameraFault:
         source.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         source.set(cv2.CAP_PROP_FRAME_WIDTH, WIDTH)
         source.set(cv2.CAP_PROP_FRAME_HEIGHT, HEIGHT)
@@ -44,7 +56,7 @@ class V4l2Camera:
         if not given:
             return CameraFault.TIMEOUT
         facts: dict[str, str | int | float] = {"driver": "v4l2", "device": self._device}
-        return frame_from_bytes(np.asarray(data, np.uint8).tobytes(), self._device, facts)
+        return (frame_from_bytes(np.asarray(data, np.uint8).tobytes(), self._device, facts),)
 
     def close(self) -> None:
         """Nothing is held between two pictures."""

@@ -10,9 +10,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from firmware.capture.camera import CameraFault
-from firmware.capture.picture import frame_from_bytes
-from firmware.records import Frame
+from firmware.capture.camera import PREVIEW_SIDE, CameraFault, Preview
+from firmware.capture.picture import frame_from_bytes, glance
+from firmware.records import Frame, RefusedPage
 
 EXTRA = "extra-"
 """Names of sheets that are not part of the stack, to be put under the camera by hand only."""
@@ -68,8 +68,20 @@ class SimulatedCamera:
         self._desk = desk
         self._seconds = seconds
         self._helping_hand = helping_hand
+        self._previews = 0
 
-    def capture(self) -> Frame | CameraFault:
+    def preview(self) -> Preview | CameraFault:
+        """The sheet under the camera, small."""
+        if self.unplugged:
+            return CameraFault.GONE
+        name = self._desk.under_camera()
+        small = glance(frame_from_bytes((self._desk.folder / name).read_bytes(), name), PREVIEW_SIDE)
+        if isinstance(small, RefusedPage):
+            return CameraFault.GARBAGE
+        self._previews += 1
+        return Preview(small, self._previews)
+
+    def capture(self) -> tuple[Frame, ...] | CameraFault:
         """The sheet under the camera."""
         time.sleep(self._seconds)
         if self.unplugged:
@@ -78,7 +90,7 @@ class SimulatedCamera:
         data = (self._desk.folder / name).read_bytes()
         if self._helping_hand:
             self._desk.put_next()
-        return frame_from_bytes(data, name, {"driver": "simulator"})
+        return (frame_from_bytes(data, name, {"driver": "simulator"}),)
 
     def close(self) -> None:
         """Nothing to let go of."""
