@@ -44,6 +44,8 @@ SHARES = MappingProxyType({"c.hasil-ppwp-2024": 0.5, "c1-ppwp-2019": 0.4, "c.has
 FIRST_SEED, NEXT_FORM = 1000, 1_000_000
 """Rendered TPS are named by seeds from here on, each form by others: a seed is a person and their numbers. The levels
 share them, so that the same station is met with better and worse paper and light. Nothing is tuned on them."""
+CHOICE_SEED = 500_000
+"""The first seed of those TPS by which the threshold is chosen, and on which no figure is reported."""
 SHEET_NUMBERS = 10
 """Held-back boxes whose numbers lie within the same ten may come from one sheet: they are one cluster."""
 
@@ -138,12 +140,12 @@ def real_tasks() -> list[Task]:
     return [*forms, Task(MONITOR, "monitor", "c.hasil-ppwp-2024", REAL)]
 
 
-def rendered_tasks(level: str, fields: int) -> list[Task]:
+def rendered_tasks(level: str, fields: int, first: int = FIRST_SEED) -> list[Task]:
     """At least `fields` fields of one level, over all forms in their SHARES; more fields only append."""
     layouts = shipped_layouts()
     counts = {form: ceil(fields * share / len(layouts[form].fields)) for form, share in SHARES.items()}
     return [
-        Task(RENDERED, str(FIRST_SEED + place * NEXT_FORM + index), form, level)
+        Task(RENDERED, str(first + place * NEXT_FORM + index), form, level)
         for index in range(max(counts.values()))
         for place, (form, count) in enumerate(counts.items())
         if index < count
