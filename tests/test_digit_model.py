@@ -9,10 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from firmware.digit_model.classifier import DigitModel
 from firmware.digit_model.framing import find_box, frame_box
-from firmware.digit_model.normalise import normalise
+from firmware.digit_model.normalise import magnified, normalise
 from firmware.errors import ModelRefused
 from firmware.records import CELL_MARGIN, CELL_PIXELS, DIGITS, LABELS, CellReading, Gray
 from models.train.cells import InkShelf, draw
@@ -92,6 +93,35 @@ def test_same_picture_same_bits_whatever_is_read_beside_it(model: DigitModel) ->
     alone = [model.read([cell])[0] for cell in cells]
     assert model.read(cells) == alone
     assert DigitModel.load(MODELS).read(cells[::-1]) == alone[::-1]
+
+
+class CountingSession:
+    """Stands in for the network: the same logits always, and how often they were asked for."""
+
+    def __init__(self, sure: float) -> None:
+        self.runs, self.logits = 0, np.array([[sure] + [0.0] * (len(LABELS) - 1)], np.float32)
+
+    def run(self, names: None, inputs: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        self.runs += 1
+        return [self.logits]
+
+
+@pytest.mark.parametrize("sure,runs", [(20.0, 1), (3.0, 3)])
+def test_doubtful_cell_is_not_looked_at_again(model: DigitModel, sure: float, runs: int) -> None:
+    session = CountingSession(sure)
+    reading = DigitModel(model.manifest, session).read(cells_of("4", 1))[0]
+    assert session.runs == runs
+    assert reading.label == LABELS[0]
+
+
+def test_second_look_is_shifted() -> None:
+    cell = np.full((CELL_PIXELS, CELL_PIXELS), 220, np.uint8)
+    cv2.circle(cell, (CELL_PIXELS // 2, CELL_PIXELS // 2), 8, 20, -1)
+    cell = np.minimum(cell, cell[::-1, ::-1])
+    larger, smaller = magnified(cell, 1.06), magnified(cell, 0.94)
+    assert (larger < 120).sum() > (cell < 120).sum() > (smaller < 120).sum()
+    for seen in (larger, smaller):
+        assert np.abs(seen.astype(int) - seen[::-1, ::-1].astype(int)).max() <= 2
 
 
 def test_probabilities_sum_to_one(model: DigitModel) -> None:

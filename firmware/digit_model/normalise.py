@@ -113,6 +113,14 @@ def _is_ink(part: NDArray[np.int32]) -> bool:
     return not (near and min(width, height) <= BORDER_PIXELS)
 
 
+def magnified(cell: Gray, factor: float) -> Gray:
+    """The cell seen from a little nearer (`factor` above 1) or farther, with the same middle and the same size."""
+    offset = (CELL_PIXELS - 1) / 2 * (1 - factor)
+    matrix = np.array([[factor, 0.0, offset], [0.0, factor, offset]])
+    size, edge = (CELL_PIXELS, CELL_PIXELS), cv2.BORDER_REPLICATE
+    return np.asarray(cv2.warpAffine(cell, matrix, size, flags=cv2.INTER_LINEAR, borderMode=edge), np.uint8)
+
+
 def batch(cells: Sequence[Gray]) -> NDArray[np.float32]:
     """Cells as one network input, shape (n, 2, CELL_PIXELS, CELL_PIXELS): the cell, its ink enlarged."""
     if not cells:
