@@ -14,8 +14,8 @@ from models.train.evaluation import Result
 from models.train.network import DigitNet
 from models.train.pool import Pool
 
-REAL_WEIGHT = 0.5
-"""Weight of the real validation boxes; the rest is the synthetic validation pool, which is harder."""
+WEIGHTS = (0.4, 0.3, 0.3)
+"""Weights of the real validation boxes, the synthetic validation pool and the foreign hands, which no network saw."""
 
 ACCEPT_MINIMUM = 0.95
 """The threshold is never lower, however good the validation block looks: it is small."""
@@ -45,17 +45,17 @@ def _loss(logits: NDArray[np.float64], truth: NDArray[np.int64], temperature: fl
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
 
-def set_unclear_prior(net: DigitNet, share_in_training: float) -> None:
-    """Moves the network from the training's share of unclear cells to that of life (Bayes: a shift of one logit)."""
+def move_unclear_prior(net: DigitNet, before: float, after: float) -> None:
+    """Moves the network from one share of unclear cells to another, such as that of life (Bayes: one logit shifts)."""
     with torch.no_grad():
-        net.head[-1].bias[LABELS.index("unclear")] += math.log(UNCLEAR_IN_LIFE / share_in_training)
+        net.head[-1].bias[LABELS.index("unclear")] += math.log(after / before)
 
 
-def fit_temperature(net: DigitNet, real: Pool, synthetic: Pool) -> float:
-    """The temperature with the lowest log loss; it is stored in the network."""
-    (real_logits, real_truth), (pool_logits, pool_truth) = ((logits_of(net, c), t) for c, t in (real, synthetic))
+def fit_temperature(net: DigitNet, blocks: tuple[Pool, Pool, Pool]) -> float:
+    """The temperature with the lowest log loss on the three blocks of WEIGHTS; it is stored in the network."""
+    seen = [(logits_of(net, cells), truth) for cells, truth in blocks]
     losses = [
-        REAL_WEIGHT * _loss(real_logits, real_truth, t) + (1 - REAL_WEIGHT) * _loss(pool_logits, pool_truth, t)
+        sum(weight * _loss(logits, truth, t) for weight, (logits, truth) in zip(WEIGHTS, seen, strict=True))
         for t in TEMPERATURES
     ]
     best = float(TEMPERATURES[int(np.argmin(losses))])

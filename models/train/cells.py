@@ -15,9 +15,9 @@ from firmware.records import DIGITS, LABELS, Gray
 from models.train import camera, paper
 from models.train.ink import Affine, Alpha, DrawnInk, Ink, LiftedInk
 from models.train.paper import CANVAS, CANVAS_MARGIN, CELL_SIDE, Canvas
-from models.train.strokes import glyph, scribble
+from models.train.strokes import foreign, glyph, scribble
 
-MIX = {**dict.fromkeys(DIGITS, 0.07), "X": 0.12, "-": 0.06, "blank": 0.06, "unclear": 0.06}
+MIX = {**dict.fromkeys(DIGITS, 0.069), "X": 0.11, "-": 0.055, "blank": 0.055, "unclear": 0.09}
 """Share of every label in the synthetic pool."""
 
 TALL_SHARE = 0.25
@@ -28,6 +28,18 @@ TALLEST = 1.95
 
 BOXED_SHARE = 0.35
 """Share of 2024 boxes, of which there are real ones to train on; the rest are 2019 cells."""
+
+BENT_SHARE = 0.5
+"""Share of written ink that is bent: the hands of the sources are few."""
+
+FAINT = (0.68, 0.86)
+"""Grey of a pencil or an empty pen relative to the paper."""
+
+FAINT_SHARE = 0.6
+"""Share of the awkward cells that are faint; the others hold the half of a digit that stands on the border."""
+
+AWKWARD_BOXED_SHARE = 0.6
+"""Share of 2024 boxes among the awkward cells."""
 
 WELL_REGISTERED_SHARE = 0.6
 """Share of cells that are framed as well as registration frames them; the rest are framed badly on purpose."""
@@ -46,10 +58,12 @@ class InkShelf:
     """Ink of real 2024 boxes as it is."""
     sharpened: Mapping[str, Sequence[Ink]] = field(default_factory=dict)
     """Public digits with their own strokes."""
+    drawn: float = 0.25
+    """Share of strokes of our own; 0 where only the hands above are wanted."""
 
     def pick(self, rng: np.random.Generator, label: str, boxed: bool) -> Ink:
         """Some ink that says `label`."""
-        kind = rng.random()
+        kind = rng.random() * (0.75 + self.drawn)
         shares = ((self.lifted, 0.3 if boxed else 0.05), (self.sharpened, 0.5), (self.thinned, 0.75))
         for inks, until in shares:
             if kind < until and inks.get(label):
@@ -57,13 +71,16 @@ class InkShelf:
         return DrawnInk(glyph(rng, label, square=rng.random() < (0.4 if boxed else 0.06)))
 
 
+THICKEST = 0.17
+"""Widest stroke relative to the height of what is written."""
+
 CROSS_TURN = 0.22
 """Radians (one sigma): crosses are written more carelessly than digits."""
 
 
 def place(rng: np.random.Generator, ink: Ink, boxed: bool, turn: float = 0.0) -> Affine:
     """Where and how large ink is written in the cell: an affine matrix from the unit square to the canvas."""
-    height = CELL_SIDE * (rng.uniform(0.42, 0.95) if boxed else rng.uniform(0.32, 0.85))
+    height = CELL_SIDE * (rng.uniform(0.42, 0.95) if boxed else rng.uniform(0.28, 0.85))
     if isinstance(ink, LiftedInk):
         aspect = ink.alpha.shape[1] / ink.alpha.shape[0] * rng.uniform(0.85, 1.15)
     else:
@@ -85,8 +102,21 @@ def pen(rng: np.random.Generator, boxed: bool) -> float:
     return float(rng.choice([rng.uniform(1.6, 4.0), rng.uniform(3.0, 11.0)]) if boxed else rng.uniform(1.8, 5.0))
 
 
-def write(rng: np.random.Generator, canvas: Canvas, shelf: InkShelf, label: str, boxed: bool) -> Alpha:
-    """Write one label; returns the coverage that was laid down."""
+def fitting_pen(rng: np.random.Generator, matrix: Affine, boxed: bool) -> float:
+    """A pen no thicker than the writing allows: a small digit with closed loops would be a blot."""
+    return min(pen(rng, boxed), max(1.6, THICKEST * float(np.hypot(*matrix[:, 1]))))
+
+
+def write(
+    rng: np.random.Generator,
+    canvas: Canvas,
+    shelf: InkShelf,
+    label: str,
+    boxed: bool,
+    faint: bool = False,
+    beside: tuple[float, float] = (0.0, 0.0),
+) -> Alpha:
+    """Write one label, with a faint pen or `beside` its place (canvas pixels); returns the coverage laid down."""
     ink = shelf.pick(rng, label, boxed)
     if label == "-":
         matrix = _dash_place(rng)
@@ -94,15 +124,21 @@ def write(rng: np.random.Generator, canvas: Canvas, shelf: InkShelf, label: str,
         matrix = _cross_place(rng)
     else:
         matrix = place(rng, ink, boxed, CROSS_TURN if label == "X" else 0.0)
-    alpha = ink.render(matrix, pen(rng, boxed), CANVAS)
-    _lay(rng, canvas, alpha, boxed)
+    matrix[:, 2] += beside
+    width = fitting_pen(rng, matrix, boxed) if label in DIGITS else pen(rng, boxed)
+    alpha = ink.render(matrix, width, CANVAS)
+    if rng.random() < BENT_SHARE:
+        alpha = paper.bent(rng, alpha, rng.uniform(0.5, 2.5))
+    _lay(rng, canvas, alpha, boxed, faint)
     return alpha
 
 
-def _lay(rng: np.random.Generator, canvas: Canvas, alpha: Alpha, boxed: bool) -> None:
+def _lay(rng: np.random.Generator, canvas: Canvas, alpha: Alpha, boxed: bool, faint: bool = False) -> None:
     if rng.random() < 0.15:
         alpha = paper.broken(rng, alpha, rng.uniform(0.03, 0.3))
     darkness = rng.uniform(0.05, 0.72) if boxed else rng.uniform(0.0, 0.4)
+    if faint:
+        darkness = rng.uniform(*FAINT)
     paper.put(canvas, alpha, float(canvas.mean()) * darkness)
 
 
@@ -142,6 +178,7 @@ def _unclear(rng: np.random.Generator, canvas: Canvas, shelf: InkShelf, boxed: b
         _diagonal,
         _long_cross,
         _blurred,
+        _foreign,
     )
     kinds[int(rng.integers(len(kinds)))](rng, canvas, shelf, boxed)
 
@@ -182,6 +219,12 @@ def _several(rng: np.random.Generator, canvas: Canvas, shelf: InkShelf, boxed: b
         y = CANVAS / 2 - height / 2 + rng.normal(0, 4)
         matrix = np.array([[breadth * 0.8, rng.normal(0, 3), x], [0, height, y]])
         _lay(rng, canvas, ink.render(matrix, pen(rng, False), CANVAS), boxed)
+
+
+def _foreign(rng: np.random.Generator, canvas: Canvas, shelf: InkShelf, boxed: bool) -> None:
+    """A letter or a tick where a digit belongs."""
+    ink = DrawnInk(foreign(rng))
+    _lay(rng, canvas, ink.render(place(rng, ink, boxed), pen(rng, boxed), CANVAS), boxed)
 
 
 def _half(rng: np.random.Generator, canvas: Canvas, shelf: InkShelf, boxed: bool) -> None:
@@ -265,8 +308,27 @@ def draw(rng: np.random.Generator, shelf: InkShelf, label: str, boxed: bool, str
     return camera.scan(rng, canvas, strength)
 
 
-def random_cell(rng: np.random.Generator, shelf: InkShelf) -> tuple[Gray, int]:
-    """A cell of the pool's mix and the index of its label."""
-    label = str(rng.choice(list(MIX), p=list(MIX.values())))
+def random_cell(
+    rng: np.random.Generator, shelf: InkShelf, boxed_share: float = BOXED_SHARE, mix: Mapping[str, float] = MIX
+) -> tuple[Gray, int]:
+    """A cell of a mix of labels and the index of its label."""
+    label = str(rng.choice(list(mix), p=list(mix.values())))
     strength = WELL_REGISTERED if rng.random() < WELL_REGISTERED_SHARE else 1.0
-    return draw(rng, shelf, label, bool(rng.random() < BOXED_SHARE), strength), LABELS.index(label)
+    return draw(rng, shelf, label, bool(rng.random() < boxed_share), strength), LABELS.index(label)
+
+
+def awkward_cell(
+    rng: np.random.Generator, shelf: InkShelf, boxed_share: float = AWKWARD_BOXED_SHARE
+) -> tuple[Gray, int]:
+    """A cell that registration or the pen made hard: faint ink within a dark border, or a digit half outside."""
+    boxed = bool(rng.random() < boxed_share)
+    canvas = paper.boxed(rng, lightest=0.35) if boxed else paper.touching(rng)
+    label = str(rng.choice(list("0123456789X-")))
+    if rng.random() < FAINT_SHARE:
+        write(rng, canvas, shelf, label, boxed, faint=True)
+    else:
+        away = CELL_SIDE * rng.uniform(0.36, 0.52) * float(rng.choice([-1, 1]))
+        beside = (away, rng.normal(0, 4.0)) if rng.random() < 0.6 else (rng.normal(0, 4.0), away)
+        write(rng, canvas, shelf, label, boxed, beside=beside)
+        label = "unclear"
+    return camera.photograph(rng, canvas, WELL_REGISTERED), LABELS.index(label)

@@ -20,6 +20,9 @@ Affine = NDArray[np.float64]
 SKELETON_SIDE = 44
 """Pixels: side of the square in which a skeleton is kept; the glyph fills SKELETON_SIDE - 2 * SKELETON_MARGIN."""
 
+THIN_AT_ONCE = 500
+"""Pictures thinned together: they fit into the processor's cache."""
+
 SHARPENED_SIDE = 44
 """Pixels: the longer side of a public digit that keeps its own strokes."""
 
@@ -130,7 +133,7 @@ def skeletons(pictures: NDArray[np.uint8], threshold: int) -> list[ThinnedInk | 
         large = cv2.GaussianBlur(large, (0, 0), 0.8)
         top, left = (SKELETON_SIDE - height) // 2, (SKELETON_SIDE - width) // 2
         masks[index, top : top + height, left : left + width] = large > threshold
-    thinned = thin(masks)
+    thinned = np.concatenate([thin(masks[at : at + THIN_AT_ONCE]) for at in range(0, len(masks), THIN_AT_ONCE)])
     kept = [holes(picture > LOOP_LEVEL) for picture in pictures]
     return [
         _distance(skeleton) if skeleton.any() and holes(skeleton) == count else None

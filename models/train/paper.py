@@ -50,6 +50,15 @@ def broken(rng: np.random.Generator, alpha: Alpha, share: float) -> Alpha:
     return np.asarray(alpha * np.clip((holes - share) * 6, 0, 1), np.float32)
 
 
+def bent(rng: np.random.Generator, alpha: Alpha, strength: float) -> Alpha:
+    """Ink whose shape is bent slowly, up to some `strength` (one sigma, canvas pixels): another hand's proportions."""
+    side = alpha.shape[0]
+    field = rng.normal(0, strength, (2, 5, 5)).astype(np.float32)
+    move = [cv2.resize(part, (side, side), interpolation=cv2.INTER_CUBIC) for part in field]
+    ys, xs = np.mgrid[:side, :side].astype(np.float32)
+    return np.asarray(cv2.remap(alpha, xs + move[0], ys + move[1], cv2.INTER_LINEAR), np.float32)
+
+
 def corners(rng: np.random.Generator, wobble: float) -> NDArray[np.float64]:
     """The cell's corners (TL, TR, BR, BL), each a little off."""
     low, high = CANVAS_MARGIN, CANVAS_MARGIN + CELL_SIDE
@@ -57,8 +66,8 @@ def corners(rng: np.random.Generator, wobble: float) -> NDArray[np.float64]:
     return exact + rng.normal(0, wobble, (4, 2))
 
 
-def boxed(rng: np.random.Generator) -> Canvas:
-    """A 2024 box: its own black border, a dotted guide in most, light of a camera."""
+def boxed(rng: np.random.Generator, lightest: float = 0.75) -> Canvas:
+    """A 2024 box: its own border, at most `lightest` of the paper's grey, a dotted guide in most, light of a camera."""
     canvas = shade(rng, rng.uniform(70, 252), rng.uniform(0, 0.09))
     if rng.random() < 0.12:
         _stripes(rng, canvas)
@@ -66,7 +75,7 @@ def boxed(rng: np.random.Generator) -> Canvas:
         _guide(rng, canvas)
     box = corners(rng, 1.0)
     width = rng.uniform(1.6, 6.0)
-    dark = canvas.mean() * rng.uniform(0.1, 0.75)
+    dark = canvas.mean() * rng.uniform(0.1, lightest)
     alpha = np.max([line(rng, a, b, width) for a, b in zip(box, np.roll(box, -1, axis=0), strict=True)], axis=0)
     if rng.random() < 0.1:
         alpha = broken(rng, alpha, rng.uniform(0.1, 0.5))

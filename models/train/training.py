@@ -29,6 +29,9 @@ WHOLE_SHARE = 0.2
 """Share of real boxes shown as the whole crop instead of framed: the border is not always found."""
 
 PEAK_RATE = 3e-3
+AGAIN_RATE = 1.5e-3
+"""Peak of the learning rate for a network that was trained before."""
+
 WEIGHT_DECAY = 2e-3
 AVERAGE_FROM = 0.7
 """Part of the training after which the weights are averaged for the final network."""
@@ -74,15 +77,16 @@ def _batches(real: Real, pool: Pool, steps: int, seed: int, out: queue.Queue[tup
         out.put((inputs.contiguous(memory_format=torch.channels_last), torch.tensor([label for _, label in pairs])))
 
 
-def train(real: Real, pool: Pool, steps: int, seed: int) -> DigitNet:
-    """A trained network in evaluation mode; prints a line every 200 steps."""
+def train(real: Real, pool: Pool, steps: int, seed: int, start: DigitNet | None = None) -> DigitNet:
+    """A trained network in evaluation mode, from random weights or from `start`; prints a line every 200 steps."""
     torch.manual_seed(seed)
     cv2.setNumThreads(1)  # its threads would fight with torch's for the same cores
-    net = DigitNet().to(memory_format=torch.channels_last)
+    net = (start or DigitNet()).train().to(memory_format=torch.channels_last)
+    peak = AGAIN_RATE if start else PEAK_RATE
     ready: queue.Queue[tuple[Tensor, Tensor]] = queue.Queue(QUEUE)
     threading.Thread(target=_batches, args=(real, pool, steps, seed, ready), daemon=True).start()
-    optimiser = torch.optim.AdamW(net.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE, total_steps=steps, pct_start=0.1)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=peak, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak, total_steps=steps, pct_start=0.1)
     loss_of = nn.CrossEntropyLoss()
     average = torch.optim.swa_utils.AveragedModel(
         net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True
