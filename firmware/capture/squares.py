@@ -7,6 +7,7 @@ single squares. What it gives are hypotheses: registration proves or drops them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import cv2
 import numpy as np
@@ -29,10 +30,12 @@ LEAST_FILL = 0.55
 """Part of its box that a mark fills: a square turned by a quarter of a right angle has 0.59."""
 MOST_CANDIDATES = 80
 """Squares looked at, the fullest first; a filled form shows about thirty."""
-SIZE_TOLERANCE = 0.5
+SIZE_TOLERANCE = 0.35
 """How far a square's side may be from what the distance of two marks tells, as part of it: tilt and blur."""
-CORNER_TOLERANCE = 0.35
+CORNER_TOLERANCE = 0.2
 """How far the other two marks may be from where two opposite ones put them, as part of their distance."""
+NEAREST = 2
+"""Squares that each of the other two marks may be: print lies near marks."""
 MOST_QUADS = 16
 """Of the largest, and of those that fit best, that are given."""
 
@@ -80,10 +83,11 @@ def _quads(page: Floats, side: float, places: Floats, sides: Floats) -> list[Flo
         turn = (there[stop] - there[start]) / (here[last] - here[first])
         wanted = there[start] + turn * (here - here[first])
         distance = np.abs(there[None, :] - wanted[:, None]) / abs(there[stop] - there[start])
-        nearest = distance.argmin(axis=1)
-        error = float(distance.min(axis=1).max())
-        alike = np.abs(sides[nearest] / expected[start, stop] - 1).max() < SIZE_TOLERANCE
-        if error < CORNER_TOLERANCE and alike and len(set(nearest.tolist())) == len(page):
-            found.append((-abs(there[stop] - there[start]), error, places[nearest]))
+        distance[:, np.abs(sides / expected[start, stop] - 1) > SIZE_TOLERANCE] = np.inf
+        distance[[first, last]], distance[first, start], distance[last, stop] = np.inf, 0.0, 0.0
+        for near in product(*np.argsort(distance, axis=1, kind="stable")[:, :NEAREST]):
+            error = float(distance[np.arange(len(page)), near].max())
+            if error < CORNER_TOLERANCE and len(set(near)) == len(page):
+                found.append((-abs(there[stop] - there[start]), error, places[list(near)]))
     largest, fittest = (sorted(found, key=lambda quad: quad[k])[:MOST_QUADS] for k in (0, 1))
     return list({quad[2].tobytes(): quad[2] for quad in [*largest, *fittest]}.values())
