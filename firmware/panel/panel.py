@@ -74,6 +74,10 @@ class Heard(StrEnum):
     """Down at start, down or unsteady for longer than anybody presses: it is not listened to until FREE."""
     FREE = "free"
     """Let go, and at rest: it counts again."""
+    GONE = "gone"
+    """The device that it is on does not answer: unplugged."""
+    BACK = "back"
+    """The device answers again."""
 
 
 Hear = Callable[[Heard, str], None]
