@@ -35,7 +35,7 @@ def worst_error(found: Located, truth: Matrix) -> float:
     for field in page.fields:
         for cell in field.cells:
             corners = box_corners(cell)
-            seen = project(back, project(found.placement.groups[field.group], corners))
+            seen = project(back, project(found.placement.fields[field.id], corners))
             errors.append(float(np.linalg.norm(seen - corners, axis=1).max()))
     return max(errors)
 
@@ -104,7 +104,7 @@ def test_the_paper_is_not_flat() -> None:
     found = located(bulged)
     assert isinstance(found, Located)
     cell = found.known.form.fields["surat_suara_sisa"].cells[1]
-    there = project(found.placement.groups["surat_suara"], box_corners(cell)).mean(axis=0)
+    there = project(found.placement.fields["surat_suara_sisa"], box_corners(cell)).mean(axis=0)
     flat = project(truth, box_corners(cell)).mean(axis=0)
     moved = 8.0 * np.exp(-(((there[0] - middle[0]) / 500) ** 2 + ((there[1] - middle[1]) / 330) ** 2))
     scale = PHONE[1] * 0.92 / 297

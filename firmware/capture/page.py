@@ -34,7 +34,7 @@ def take_page(frame: Frame, layouts: Sequence[FormLayout]) -> Page | RefusedPage
 
 def _page(frame: Frame, picture: Photograph, found: Located) -> Page:
     layout = found.known.page
-    at = [(field, found.placement.groups[field.group]) for field in layout.fields]
+    at = [(field, found.placement.fields[field.id]) for field in layout.fields]
     return Page(
         form=found.known.form.id,
         number=layout.number,

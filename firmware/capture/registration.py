@@ -17,7 +17,7 @@ from firmware.capture.curl import Curl
 from firmware.capture.fit import FREE, LEAST_SPREAD, Anchors, Stiffness, corrected, posed
 from firmware.capture.marks import find_mark, is_there, square_centres
 from firmware.capture.recognition import box_corners
-from firmware.capture.rulings import Floats, LinePieces, cell_side, cut, printed_lines, probe, project
+from firmware.capture.rulings import Floats, LinePieces, Probe, cell_side, cut, printed_lines, probe, project
 from firmware.forms.layout import IdentityKind, PageLayout, Rect
 from firmware.records import Geometry, Gray, Matrix
 
@@ -52,6 +52,8 @@ LOCAL = Stiffness(0.04, 0.03, 0.0, 1.0)
 """How far a group of cells may leave the page's homography, in units of the group's half size."""
 LOCAL_SEARCH_CELLS = 0.1
 LOCAL_ROUNDS = 2
+UNEVEN_PART, UNEVEN_CELLS = 0.9, 0.015
+"""When a tenth of a group's lines is farther from its place than this (cell sides), its fields move on their own."""
 GROW_STEPS = (0.15, 0.25, 0.4, 0.65, 1.0)
 """How far from what is known lines are used, as part of the page's height, when growing from an identity."""
 GROW_SEARCH_CELLS = 0.4
@@ -76,10 +78,11 @@ LEAST_ANCHORS = 2
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A page that is proven to be where `geometry` says, with a homography for each group of cells."""
+    """A page that is proven to be where `geometry` says, with a homography for the boxes of every field."""
 
     geometry: Geometry
-    groups: Mapping[str, Matrix]
+    fields: Mapping[str, Matrix]
+    """By field id, for its boxes."""
     tallies: Mapping[str, Matrix]
     """For each field with a tally grid: the homography drawn to the grid's frame. It proves nothing."""
 
@@ -93,6 +96,8 @@ class Lines:
     pieces: LinePieces
     groups: Mapping[str, LinePieces]
     """Printed lines near a group, for the local fit."""
+    fields: Mapping[str, LinePieces]
+    """Those near the boxes of one field."""
     tallies: Mapping[str, LinePieces]
     """Printed lines near the tally grid of a field."""
 
@@ -117,7 +122,8 @@ class Lines:
         groups = {name: pieces.take(pieces.near(boxes, side)) for name, boxes in cells.items()}
         grids = {entry.id: entry.tally.area for entry in page.fields if entry.tally}
         tallies = {name: pieces.take(pieces.near([area], side / 4)) for name, area in grids.items()}
-        return Lines(page, side, pieces, groups, tallies)
+        fields = {entry.id: pieces.take(pieces.near(entry.cells, side)) for entry in page.fields}
+        return Lines(page, side, pieces, groups, fields, tallies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,8 @@ def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
         {name: _local(gray, lines, curl.local(homography, near.centre), near) for name, near in frames.items()}
         for frames in (lines.groups, lines.tallies)
     )
-    proofs = [support_of(gray, lines, groups[name], pieces) for name, pieces in lines.groups.items()]
+    around = {name: _around(gray, lines, groups[name], pieces) for name, pieces in lines.groups.items()}
+    proofs = [_judged(lines, seen) for seen in around.values()]
     weakest = min(share for share, _ in proofs)
     marks = _visible_marks(gray, lines, homography, curl)
     enough = support >= LEAST_SUPPORT and (len(marks) >= LEAST_MARKS or _both_ways(gray, lines, homography, curl))
@@ -156,7 +163,18 @@ def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
     )
     if not proven:
         return Doubtful(support, weakest, residual)
-    return Placement(Geometry(homography, marks, residual, support), groups, tallies)
+    fields = _fields(gray, lines, groups, around)
+    return Placement(Geometry(homography, marks, residual, support), fields, tallies)
+
+
+def _fields(gray: Gray, lines: Lines, groups: Mapping[str, Matrix], around: Mapping[str, Probe]) -> dict[str, Matrix]:
+    """Each field's homography: that of its group, or one of its own where a fold or a wave runs through the group."""
+    placed: dict[str, Matrix] = {}
+    for entry in lines.page.fields:
+        group, seen = groups[entry.group], around[entry.group]
+        uneven = np.quantile(np.abs(seen.offset[seen.seen]), UNEVEN_PART) > UNEVEN_CELLS * lines.side
+        placed[entry.id] = _local(gray, lines, group, lines.fields[entry.id]) if uneven else group
+    return placed
 
 
 def _both_ways(gray: Gray, lines: Lines, homography: Matrix, curl: Curl) -> bool:
@@ -214,7 +232,14 @@ def _curl(gray: Gray, lines: Lines, homography: Matrix) -> tuple[Curl, float, fl
 
 def support_of(gray: Gray, lines: Lines, homography: Matrix, pieces: LinePieces) -> tuple[float, float]:
     """Share of the pieces found where predicted, and the median distance in mm of those seen nearby."""
-    seen = probe(gray, homography, pieces, 2.5 * FOUND_CELLS * lines.side)
+    return _judged(lines, _around(gray, lines, homography, pieces))
+
+
+def _around(gray: Gray, lines: Lines, homography: Matrix, pieces: LinePieces) -> Probe:
+    return probe(gray, homography, pieces, 2.5 * FOUND_CELLS * lines.side)
+
+
+def _judged(lines: Lines, seen: Probe) -> tuple[float, float]:
     if not seen.seen.any():
         return 0.0, float("inf")
     found = seen.seen & (np.abs(seen.offset) <= FOUND_CELLS * lines.side)
