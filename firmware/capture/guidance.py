@@ -278,9 +278,8 @@ def _is_washed(gray: Gray, places: Floats, contrast: Floats) -> bool:
 def _is_soft(gray: Gray) -> bool:
     """True when there is contrast and yet no steep edge anywhere, or none in one direction: defocus, or movement."""
     dark, light = _percentiles(gray, 0.01, 0.995)
-    steepest = min(
-        _percentiles(cv2.absdiff(a, b), 0.999)[0] for a, b in ((gray[1:], gray[:-1]), (gray[:, 1:], gray[:, :-1]))
-    )
+    steps = (cv2.absdiff(gray[1:], gray[:-1]), cv2.absdiff(gray[:, 1:], gray[:, :-1]))
+    steepest = min(_percentiles(step, 0.999)[0] for step in steps)
     return light - dark >= LEAST_CONTRAST and steepest < SOFT_EDGE * (light - dark)
 
 
