@@ -25,6 +25,7 @@ LEAST_TAG_PERIMETER = 0.045
 """Perimeter of the smallest tag as part of the picture's longest side: 18 px a side."""
 TAG_WINDOWS = (11, 35, 12)
 """Adaptive threshold windows in pixels: smallest, largest, step."""
+GLANCE_WINDOWS = (23, 23, 10)
 CROP_MARGIN = 0.35
 """Part of the identity's sides that is shown around it when it is read at its place: the quiet zone."""
 CROP_MODULE_PIXELS = 5.0
@@ -133,18 +134,17 @@ def _at(gray: Gray, homography: Matrix, box: Rect, modules: int) -> Gray:
 
 
 def read_tags(gray: Gray, only: tuple[int, ...] = ()) -> Iterable[tuple[str, Floats]]:
-    """Names and corners (OpenCV's order) of all 36h10 tags, or of those in `only`. A mirrored tag is no tag."""
-    corners, ids, _ = cv2.aruco.ArucoDetector(_dictionary(only), _settings()).detectMarkers(gray)
+    """Names and corners (OpenCV's order) of all 36h10 tags, or at a glance of those in `only`; no mirrored tag."""
+    settings = _settings(GLANCE_WINDOWS if only else TAG_WINDOWS)
+    corners, ids, _ = cv2.aruco.ArucoDetector(_dictionary(only), settings).detectMarkers(gray)
     for quad, index in zip(corners, [] if ids is None else ids.ravel(), strict=True):
         tag = only[int(index)] if only else int(index)
         yield name(IdentityKind.APRILTAG, str(tag)), np.asarray(quad, dtype=np.float64).reshape(4, 2)
 
 
-def _settings() -> cv2.aruco.DetectorParameters:
+def _settings(windows: tuple[int, int, int]) -> cv2.aruco.DetectorParameters:
     settings = cv2.aruco.DetectorParameters()
-    settings.adaptiveThreshWinSizeMin, settings.adaptiveThreshWinSizeMax, settings.adaptiveThreshWinSizeStep = (
-        TAG_WINDOWS
-    )
+    settings.adaptiveThreshWinSizeMin, settings.adaptiveThreshWinSizeMax, settings.adaptiveThreshWinSizeStep = windows
     settings.minMarkerPerimeterRate = LEAST_TAG_PERIMETER
     settings.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
     return settings

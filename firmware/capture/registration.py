@@ -21,8 +21,8 @@ from firmware.capture.rulings import Floats, LinePieces, Probe, cell_side, cut, 
 from firmware.forms.layout import IdentityKind, PageLayout, Rect
 from firmware.records import Geometry, Gray, Matrix
 
-SEARCH_CELLS = ((0.36, 3), (0.36, 3), (0.36, 3), (0.18, 2), (0.1, 1))
-"""How far from its predicted place a line is looked for, in cell sides, and every how manieth piece, step by step."""
+SEARCH_CELLS = ((0.36, 130), (0.36, 130), (0.36, 130), (0.18, 200), (0.1, 800))
+"""How far from its predicted place a line is looked for, in cell sides, and in how many pieces, step by step."""
 FOUND_CELLS = 0.06
 """A line this far (cell sides) from its predicted place counts as found there: 0.5 mm on A4, 1.1 mm on the plano."""
 LEAST_SUPPORT = 0.6
@@ -47,7 +47,8 @@ MOST_GROUP_RESIDUAL_CELLS = 0.03
 """The same for the lines around every group of cells, after it has moved on its own. Curled paper: 0.01."""
 FLAT_CELLS = 0.01
 """Up to this median distance the sheet counts as flat. Scans: 0.007."""
-CURL_SEARCH_CELLS = (0.3, 0.15, 0.1)
+CURL_SEARCH_CELLS = ((0.3, 300), (0.15, 300), (0.1, 800))
+"""The same for how the sheet bends."""
 LOCAL = Stiffness(0.04, 0.03, 0.0, 1.0)
 """How far a group of cells may leave the page's homography, in units of the group's half size."""
 LOCAL_SEARCH_CELLS = 0.1
@@ -138,8 +139,8 @@ class Doubtful:
 def register(gray: Gray, lines: Lines, guess: Matrix) -> Placement | Doubtful:
     """Draws `guess` (page mm to pixels of `gray`) to the printed lines and proves it."""
     homography = guess
-    for reach, nth in SEARCH_CELLS:
-        pieces = lines.pieces.every(nth)
+    for reach, count in SEARCH_CELLS:
+        pieces = lines.pieces.every(max(1, len(lines.pieces) // count))
         seen = probe(gray, homography, pieces, reach * lines.side)
         if float(seen.seen.mean()) < LEAST_SEEN:
             return Doubtful(0.0, 0.0, 0.0)
@@ -225,8 +226,9 @@ def _curl(gray: Gray, lines: Lines, homography: Matrix) -> tuple[Curl, float, fl
     support, residual = support_of(gray, lines, homography, lines.pieces)
     if residual <= FLAT_CELLS * lines.side:
         return curl, support, residual
-    for reach in CURL_SEARCH_CELLS:
-        curl = curl.towards(lines.pieces, probe(gray, homography, curl.bend(lines.pieces), reach * lines.side))
+    for reach, count in CURL_SEARCH_CELLS:
+        pieces = lines.pieces.every(max(1, len(lines.pieces) // count))
+        curl = curl.towards(pieces, probe(gray, homography, curl.bend(pieces), reach * lines.side))
     return curl, *support_of(gray, lines, homography, curl.bend(lines.pieces))
 
 
