@@ -18,6 +18,14 @@ from firmware.panel.panel import Hear, Heard
 _log = structlog.get_logger(__name__)
 
 
+def tell(hear: Hear, happening: Heard, source: str) -> None:
+    """Tells `hear` from a thread that goes on whatever comes of it: the next press must still be heard."""
+    try:
+        hear(happening, source)
+    except Exception:  # noqa: BLE001 - the end of the line: nobody else could say so
+        _log.exception("panel.unheard", source=source, heard=str(happening))
+
+
 class Watch:
     """A contact on `source`, `closed` or not when the watch begins. Ends with `close`."""
 
@@ -42,7 +50,7 @@ class Watch:
         known, heard = contact.at_start(closed, now)
         while True:
             for happening in heard:
-                self._tell(happening)
+                tell(self._hear, happening, self._source)
             try:
                 edge = self._edges.get(timeout=self._patience(known))
             except queue.Empty:
@@ -55,9 +63,3 @@ class Watch:
     def _patience(self, known: contact.Contact) -> float | None:
         due = contact.due(known)
         return None if due is None else max(0.0, due - self._clock())
-
-    def _tell(self, happening: Heard) -> None:
-        try:
-            self._hear(happening, self._source)
-        except Exception:  # noqa: BLE001 - the end of a thread: the next press must still be heard
-            _log.exception("panel.unheard", source=self._source, heard=str(happening))
