@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
@@ -86,6 +88,7 @@ def test_the_outline_is_where_the_sheet_is() -> None:
     assert np.abs(np.array(outline) - expected).max() < 0.005
 
 
+@cache
 def wrong_pictures() -> dict[str, tuple[Bgr, Instruction]]:
     table = np.full((SIZE[1], SIZE[0], 3), TABLE, np.uint8)
     white = np.full_like(table, TABLE)

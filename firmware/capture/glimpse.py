@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from firmware.capture.fit import FREE, Anchors, corrected
-from firmware.capture.recognition import clear_tag, identity_at
-from firmware.capture.registration import Lines, near_identity, support_of
+from firmware.capture.recognition import Sighting, clear_tag, identity_at
+from firmware.capture.registration import Lines, from_identity, near_identity, support_of
 from firmware.capture.rulings import Floats, probe, project
 from firmware.capture.search import Target
 from firmware.capture.structure import guess_pages
@@ -86,6 +86,13 @@ def _by_tag(gray: Gray, targets: Sequence[Target]) -> Glimpse | None:
         return None
     target = next(target for target in targets if target.identity == tag.identity)
     homography = drawn(gray, target.lines, near_identity(gray, target.lines, tag.corners))
+    return Glimpse(target, homography, True) if homography is not None else _around(gray, target, tag)
+
+
+def _around(gray: Gray, target: Target, seen: Sighting) -> Glimpse | None:
+    """The page that lies around its identity, also when its other end is out of the picture."""
+    guess = from_identity(gray, target.lines, seen.corners)
+    homography = drawn(gray, target.lines, guess) if guess is not None else None
     return Glimpse(target, homography, True) if homography is not None else None
 
 
