@@ -8,6 +8,7 @@ import pytest
 
 from firmware.capture.page import take_page
 from firmware.capture.recognition import box_corners
+from firmware.capture.registration import Lines, Placement, register
 from firmware.capture.rulings import cell_side, project
 from firmware.capture.search import Located, Lost, find_page
 from firmware.forms.layout import Rect
@@ -85,6 +86,27 @@ def test_a_page_lies_turned(form: str, number: int, turn: float) -> None:
 def test_a_page_is_photographed_from_the_side(form: str, number: int, seed: int) -> None:
     truth = pose(form, PHONE, turn=5.0, lean=0.09, seed=seed)
     assert_found(photograph(form, number, truth, PHONE), truth, form, number)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_page_without_a_tag_is_photographed_from_the_side(number: int, seed: int) -> None:
+    """Its barcode is illegible and its lines are far from parallel; its four marks lead to it."""
+    truth = pose(C1, PHONE, turn=9.0, lean=0.08, fill=0.9, seed=seed)
+    assert_found(photograph(C1, number, truth, PHONE), truth, C1, number)
+
+
+@pytest.mark.parametrize("column", [-1, 1, 3])
+def test_the_search_starts_some_columns_aside(column: int) -> None:
+    """Nearly all lines of a table fall on other lines then; the page is not taken for being there."""
+    truth = pose(C1, PHONE, turn=1.0)
+    gray = np.asarray(cv2.cvtColor(photograph(C1, 1, truth, PHONE), cv2.COLOR_BGR2GRAY), np.uint8)
+    lines = Lines.of(layout(C1).page(1))
+    aside = truth @ np.array([[1, 0, column * layout(C1).page(1).fields[0].cells[0].w], [0, 1, 0], [0, 0, 1.0]])
+    placed = register(gray, lines, aside)
+    if isinstance(placed, Placement):
+        there = project(placed.geometry.homography, lines.pieces.centre)
+        assert np.abs(there - project(truth, lines.pieces.centre)).max() < 4.0
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from firmware.capture.picture import COLOUR_SHARE, Photograph
 from firmware.capture.rulings import pixels_per_mm
+from firmware.capture.sharpness import print_around, visibility
 from firmware.forms.layout import Bubbles, Field, Rect
 from firmware.records import (
     BUBBLE_PIXELS,
@@ -50,24 +51,24 @@ LEAST_INK = 12
 """Pixels: fewer are dirt."""
 INK_ROOM = 1.15
 """Height shown, in heights of the ink."""
-SHARP_GRADIENT = 0.45
-"""Steepest grey step a pixel, as part of the contrast, of a cell that counts as sharp: an edge blurred by less than a
-pixel of CELL_PIXELS."""
-LEAST_CONTRAST = 24.0
-"""Grey levels: below it a cell shows nothing that could be sharp."""
 
 
-def cut_cells(gray: Gray, field: Field, homography: Matrix) -> tuple[CellImage, ...]:
-    """The boxes of one field, leftmost first; `homography` maps page mm to pixels of `gray`."""
-    return tuple(_cut_cell(gray, field.id, index, cell, homography) for index, cell in enumerate(field.cells))
+def cut_cells(gray: Gray, boxes: Sequence[tuple[Field, Matrix]]) -> tuple[CellImage, ...]:
+    """The boxes of a page's fields in their order, leftmost first; each homography maps page mm to pixels of `gray`."""
+    places = [(field.id, index, box, there) for field, there in boxes for index, box in enumerate(field.cells)]
+    wholes = [sample(gray, there, _with_margin(box), CELL_PIXELS, CELL_PIXELS) for *_, box, there in places]
+    seen = visibility(print_around(np.stack(wholes)))
+    return tuple(
+        CellImage(field, index, _shown(gray, box, there, whole), float(share))
+        for (field, index, box, there), whole, share in zip(places, wholes, seen, strict=True)
+    )
 
 
-def _cut_cell(gray: Gray, field: str, index: int, cell: Rect, homography: Matrix) -> CellImage:
-    whole = sample(gray, homography, _with_margin(cell), CELL_PIXELS, CELL_PIXELS)
-    if cell.h <= TALL * cell.w:
-        return CellImage(field, index, whole, sharpness(whole))
-    written = _with_margin(_written_part(gray, cell, homography))
-    return CellImage(field, index, sample(gray, homography, written, CELL_PIXELS, CELL_PIXELS), sharpness(whole))
+def _shown(gray: Gray, box: Rect, homography: Matrix, whole: Gray) -> Gray:
+    """The picture of a box: whole, or where it is tall the part that is written on."""
+    if box.h <= TALL * box.w:
+        return whole
+    return sample(gray, homography, _with_margin(_written_part(gray, box, homography)), CELL_PIXELS, CELL_PIXELS)
 
 
 def _with_margin(cell: Rect) -> Rect:
@@ -136,19 +137,6 @@ def sample(picture: NDArray[np.uint8], homography: Matrix, area: Rect, width: in
     if fine > 1:
         out = cv2.resize(out, (width, height), interpolation=cv2.INTER_AREA)
     return np.asarray(out, dtype=np.uint8)
-
-
-def sharpness(cell: Gray) -> float:
-    """0..1: how steep the steepest edges are, in the worse of the two directions, against the cell's contrast.
-
-    The printed borders are edges in both directions, so a blank cell has a sharpness too.
-    """
-    grey = cell.astype(np.float32)
-    dark, light = _quantile(grey, 0.01), _quantile(grey, 0.95)
-    if light - dark < LEAST_CONTRAST:
-        return 0.0
-    steepest = min(_quantile(np.abs(np.diff(grey, axis=axis)), 0.99) for axis in (0, 1))
-    return float(np.clip(steepest / (light - dark) / SHARP_GRADIENT, 0.0, 1.0))
 
 
 def _quantile(values: NDArray[np.float32] | Gray, part: float) -> float:

@@ -40,7 +40,7 @@ def _page(frame: Frame, picture: Photograph, found: Located) -> Page:
         number=layout.number,
         frame=frame,
         geometry=found.placement.geometry,
-        cells=tuple(cell for field, homography in at for cell in cut_cells(picture.gray, field, homography)),
+        cells=cut_cells(picture.gray, at),
         bubbles=tuple(column for field, homography in at for column in cut_bubbles(picture.gray, field, homography)),
         strips=tuple(cut_strip(picture, field, homography) for field, homography in at),
         tallies=tuple(
