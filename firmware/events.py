@@ -31,6 +31,8 @@ class Event(StrEnum):
     PRINTED = "receipt.printed"
     PRINT_FAILED = "receipt.failed"
     FAULT = "station.fault"
+    PANEL = "panel.changed"
+    """The button or the pedal is stuck or free again, unplugged or back."""
 
 
 class Journal:

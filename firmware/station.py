@@ -23,10 +23,13 @@ import msgspec
 import structlog
 
 from firmware import session as sessions
+from firmware.capture.burst import choose
 from firmware.capture.camera import CameraFault
 from firmware.errors import Refused
 from firmware.events import Event, Journal
+from firmware.live import LOOK_SECONDS, Live
 from firmware.panel import show
+from firmware.panel.panel import Sound
 from firmware.panel.pictures import strip_png
 from firmware.panel.view import WORKING, Answer, Notice, SessionView, State
 from firmware.parts import Parts, Place
@@ -38,6 +41,9 @@ from firmware.tally.review import ROLES, Review, ReviewRefused
 
 VERSION_DIGITS = 16
 """Hexadecimal digits of a view's version: two views of one day do not share 64 bits of hash by chance."""
+
+WATCHED_SECONDS = 3.0
+"""A screen that shows the live view asks more often than this, even without a script."""
 
 _WAITING = frozenset({State.IDLE, State.REVIEWING})
 """States in which a person may bring a page."""
@@ -62,6 +68,8 @@ class Station:
         self._stored: StoredRecord | None = None
         self._print_problem: str | None = None
         self._notice: Notice | None = None
+        self._live = Live(parts.camera, place.layout, parts.layouts, parts.clock)
+        self._watched_until = 0.0
         self._shown = self._look()
 
     @classmethod
@@ -73,14 +81,17 @@ class Station:
 
     # --- what the screen shows ------------------------------------------------------------------------------------
 
-    def view(self) -> SessionView:
-        """The session as it stands. Never waits for work."""
+    def view(self, watching: bool = False) -> SessionView:
+        """The session as it stands. Never waits for work. `watching`: somebody looks at the live view."""
+        if watching:
+            self._watched_until = self._parts.clock() + WATCHED_SECONDS
         shown = self._shown
         if shown.record is not None:
             deliveries = self._parts.deliveries(bytes.fromhex(shown.record.sha256))
             shown = msgspec.structs.replace(shown, deliveries=show.delivery_views(deliveries))
         digest = hashlib.sha256(msgspec.json.encode(shown)).hexdigest()
-        return msgspec.structs.replace(shown, version=digest[:VERSION_DIGITS])
+        live = self._live.view if self._takes_pages else None
+        return msgspec.structs.replace(shown, version=digest[:VERSION_DIGITS], live=live)
 
     def strip(self, field: str) -> bytes | None:
         """The picture (PNG) of a field's boxes."""
@@ -97,6 +108,34 @@ class Station:
         pending = self._pending
         return self._parts.upright(pending) if pending else None
 
+    def live_picture(self) -> bytes | None:
+        """What lies under the camera (JPEG)."""
+        return self._live.picture if self._takes_pages else None
+
+    # --- before a press -------------------------------------------------------------------------------------------
+
+    def watch(self) -> float:
+        """One look at what lies under the camera, for screen and lamp; gives the seconds until the next one."""
+        if not self._takes_pages:
+            self._live.rest()
+            return LOOK_SECONDS
+        wait = self._live.look(() if self._complete else frozenset(self._pages))
+        self._light()
+        return wait
+
+    @property
+    def _takes_pages(self) -> bool:
+        """True while a page may be brought: in the review only when somebody wants to take one again."""
+        if self._pending is not None:
+            return False
+        return self._state is State.IDLE or (
+            self._state is State.REVIEWING and self._parts.clock() < self._watched_until
+        )
+
+    def _light(self) -> None:
+        live = self._live.view if self._takes_pages else None
+        self._parts.panel.lamp(show.lamp(msgspec.structs.replace(self._shown, live=live)))
+
     # --- Press -> Frame -> Page -------------------------------------------------------------------------------------
 
     def press(self, press: Press) -> Answer:
@@ -105,31 +144,36 @@ class Station:
             return self._work(self._may(_WAITING), State.CAPTURING, lambda: self._capture(press))
 
     def _capture(self, press: Press) -> None:
-        shots = self._parts.camera.capture()
+        shots = self._live.capture()
         if isinstance(shots, CameraFault):
             self._journal.write(Event.CAMERA_FAULT, fault=str(shots))
-            return self._rest(Notice(f"camera.{shots}"))
-        shot = shots[0]
-        self._parts.ledger.keep_picture(shot.data)
-        self._journal.write(Event.CAPTURED, sha256=shot.sha256, source=press.source)
+            self._parts.panel.sound(Sound.REFUSED)
+            return self._rest(Notice(self._live.sentence(shots)))
+        self._parts.panel.sound(Sound.TAKEN)
         self._enter(State.READING)
-        return self._place_page(shot, self._parts.recognise(shot))
+        return self._place_page(choose(shots, lambda frame: self._keep_and_recognise(frame, press)).outcome)
 
-    def _place_page(self, frame: Frame, page: Page | RefusedPage) -> None:
+    def _keep_and_recognise(self, frame: Frame, press: Press) -> Page | RefusedPage:
+        self._parts.ledger.keep_picture(frame.data)
+        self._journal.write(Event.CAPTURED, sha256=frame.sha256, source=press.source)
+        return self._parts.recognise(frame)
+
+    def _place_page(self, page: Page | RefusedPage) -> None:
         if isinstance(page, RefusedPage):
             return self._refuse(page.reason, page.details)
         if page.form != self._place.layout.id:
             return self._refuse(PageRefusal.OTHER_FORM, {})
-        if any(frame.sha256 == other.frame.sha256 for other in self._pages.values()):
+        if any(page.frame.sha256 == other.frame.sha256 for other in self._pages.values()):
             return self._refuse(PageRefusal.SAME_PICTURE, {})
         if page.number not in self._pages:
             return self._take(page)
         self._pending = page
-        self._save(pending=sessions.of_frame(frame))
+        self._save(pending=sessions.of_frame(page.frame))
         return self._rest(None)
 
     def _refuse(self, reason: PageRefusal, details: Mapping[str, str | int | float]) -> None:
         self._journal.write(Event.PAGE_REFUSED, reason=str(reason))
+        self._parts.panel.sound(Sound.REFUSED)
         self._rest(Notice(f"page.{reason}", dict(details)))
 
     def _take(self, page: Page) -> None:
@@ -247,6 +291,7 @@ class Station:
         self._stored = self._parts.ledger.commit(sealed, pictures)
         self._save(record=sealed.sha256.hex())
         self._journal.write(Event.SEALED, sequence=sealed.sequence, sha256=sealed.sha256.hex())
+        self._parts.panel.sound(Sound.DONE)
         self._print(again=False)
 
     # --- Record -> Receipt ------------------------------------------------------------------------------------------
@@ -316,6 +361,14 @@ class Station:
             raise Refused("session-picture", picture=picture.sha256, reason=str(page.reason))
         return page
 
+    def remark(self, notice: Notice, **told: str) -> None:
+        """What a person must know about the button or the pedal: written down, and shown unless work or a fault is."""
+        with self._lock:
+            self._journal.write(Event.PANEL, **told)
+            if self._state not in WORKING and self._state is not State.FAULT:
+                self._notice = notice
+                self._publish()
+
     # --- states -----------------------------------------------------------------------------------------------------
 
     def _may(self, states: Collection[State], choosing: bool = False) -> Answer:
@@ -371,6 +424,7 @@ class Station:
 
     def _publish(self) -> None:
         self._shown = self._look()
+        self._light()
 
     def _look(self) -> SessionView:
         place, review, stored = self._place, self._review, self._stored
