@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 from firmware.capture.camera import Camera
 from firmware.forms.layout import FormLayout
 from firmware.ledger.store import Ledger
+from firmware.panel.panel import Panel, SilentPanel
 from firmware.receipts import Receipts
 from firmware.records import Confirmation, Delivery, Frame, Mode, Page, RefusedPage, SealedRecord, Tally
 
@@ -48,3 +50,8 @@ class Parts:
     deliveries: Callable[[bytes], Sequence[Delivery]]
     start: Callable[[Callable[[], None]], None]
     """Runs work aside: a thread on the kiosk, at once in tests."""
+    layouts: Sequence[FormLayout] = ()
+    """Forms that a person is told apart from the right one while bringing a page."""
+    panel: Panel = SilentPanel()  # noqa: RUF009 - it holds nothing
+    clock: Callable[[], float] = time.monotonic
+    """Seconds that only rise."""

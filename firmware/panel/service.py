@@ -1,6 +1,6 @@
 """The station's socket: what the screen may see and press. HTTP and JSON; who may connect is decided in http.py.
 
-GET  /session                  SessionView
+GET  /session[?watching]       SessionView   GET /live/picture        JPEG
 GET  /fields/{id}/strip        PNG           GET /pages/{n}/picture   JPEG
 POST /press /pending/{replace|keep} /accept /fields/{id} /undo /seal/{role} /reprint /retry  -> Answer
 """
@@ -33,7 +33,11 @@ def create_app(station: Station) -> Flask:
 def _add_pictures(app: Flask, station: Station) -> None:
     @app.get("/session")
     def session() -> Response:
-        return _json(station.view())
+        return _json(station.view(watching="watching" in request.args))
+
+    @app.get("/live/picture")
+    def live_picture() -> Response:
+        return _picture(station.live_picture(), "image/jpeg")
 
     @app.get("/fields/<field>/strip")
     def strip(field: str) -> Response:

@@ -6,7 +6,18 @@ from collections.abc import Iterable, Mapping
 
 from firmware.forms.layout import FormLayout
 from firmware.messages import LANGUAGES
-from firmware.panel.view import CheckView, DeliveryView, FieldView, PageView, PrintView, RecordView
+from firmware.panel.panel import LampState
+from firmware.panel.view import (
+    WORKING,
+    CheckView,
+    DeliveryView,
+    FieldView,
+    PageView,
+    PrintView,
+    RecordView,
+    SessionView,
+    State,
+)
 from firmware.receipt.fingerprint import short_fingerprint
 from firmware.receipts import Receipts
 from firmware.records import Check, Delivery, Page, Status, StoredRecord
@@ -59,6 +70,17 @@ def _check_view(check: Check, layout: FormLayout, values: Mapping[str, int | Non
 def delivery_views(deliveries: Iterable[Delivery]) -> tuple[DeliveryView, ...]:
     """How far the record has come."""
     return tuple(DeliveryView(entry.collector, entry.state, entry.attempts, entry.problem) for entry in deliveries)
+
+
+def lamp(view: SessionView) -> LampState:
+    """What the lamp in the button says about it."""
+    if view.state in WORKING:
+        return LampState.WORKING
+    if view.state is State.FAULT or view.pending is not None or (view.prints and view.prints.problem):
+        return LampState.ATTENTION
+    if view.live is not None and view.live.good:
+        return LampState.READY
+    return LampState.ATTENTION if view.notice and not view.notice.good else LampState.OFF
 
 
 def record_view(stored: StoredRecord) -> RecordView:

@@ -125,11 +125,29 @@ class RecordView(_View, frozen=True):
     """As it stands on the receipts, for comparing by eye."""
 
 
+class LiveView(_View, frozen=True):
+    """What lies under the camera now, and one thing to do about it."""
+
+    key: str
+    """Of messages/: an instruction, or what is wrong with the camera."""
+    values: dict[str, int] = {}
+    number: int = 0
+    """Of the picture; a new picture has a new number. 0: there is none."""
+    width: int = 0
+    height: int = 0
+    """Pixels of the picture."""
+    page: int | None = None
+    outline: tuple[tuple[float, float], ...] = ()
+    """The sheet's four corners as parts of width and height; empty when there is no sheet."""
+    good: bool = False
+    """The button will take this page."""
+
+
 class SessionView(_View, frozen=True):
     """Everything a screen shows."""
 
     version: str
-    """Changes whenever anything else here does."""
+    """Changes whenever anything else here does, but `live`."""
     state: State
     mode: Mode
     tps: str
@@ -147,6 +165,8 @@ class SessionView(_View, frozen=True):
     record: RecordView | None
     prints: PrintView | None
     deliveries: tuple[DeliveryView, ...]
+    live: LiveView | None = None
+    """None while no page can be brought."""
 
 
 class Command(_View, frozen=True):
