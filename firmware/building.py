@@ -6,6 +6,7 @@ configuration.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -16,9 +17,8 @@ import structlog
 
 from firmware.capture import picture
 from firmware.capture.camera import Camera
+from firmware.capture.camera_process import ProcessCamera
 from firmware.capture.page import take_page
-from firmware.capture.picamera2_camera import Picamera2Camera
-from firmware.capture.v4l2_camera import V4l2Camera
 from firmware.config import CameraDriver, Contest, KioskConfig, PrinterDriver
 from firmware.digit_model.classifier import DigitModel
 from firmware.errors import LayoutRefused, LedgerRefused
@@ -71,12 +71,13 @@ def open_printer(config: KioskConfig) -> Printer:
 
 
 def open_camera(config: KioskConfig) -> Camera:
-    """The camera that the configuration names."""
+    """The camera that the configuration names, in a process of its own."""
     match config.file.camera.driver:
         case CameraDriver.PICAMERA2:
-            return Picamera2Camera()
+            driver = ["firmware.capture.picamera2_camera"]
         case CameraDriver.V4L2:
-            return V4l2Camera(config.file.camera.device)
+            driver = ["firmware.capture.v4l2_camera", config.file.camera.device]
+    return ProcessCamera([sys.executable, "-m", *driver])
 
 
 def serve_station(config: KioskConfig, camera: Camera) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from firmware.building import serve_station
+from firmware.capture.camera_process import ProcessCamera
 from firmware.config import load_config
 from firmware.processes import log_to_stderr
-from tests.simulators.camera import Desk, SimulatedCamera
+from tests.simulators.camera import Desk, command
 
 
 @click.command()
@@ -18,7 +19,7 @@ from tests.simulators.camera import Desk, SimulatedCamera
 def main(path: Path, desk: Path) -> None:
     """Run the station over the desk in that folder."""
     log_to_stderr()
-    serve_station(load_config(path), SimulatedCamera(Desk(desk), helping_hand=True))
+    serve_station(load_config(path), ProcessCamera(command(Desk(desk), helping_hand=True)))
 
 
 if __name__ == "__main__":
