@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import structlog
 from firmware.capture import picture
 from firmware.capture.camera import Camera
 from firmware.capture.camera_process import ProcessCamera
+from firmware.capture.missing import explained
 from firmware.capture.page import take_page
 from firmware.config import CameraDriver, Contest, KioskConfig, PrinterDriver
 from firmware.digit_model.classifier import DigitModel
@@ -49,6 +52,9 @@ from firmware.signing.cose import parse
 from firmware.signing.draft import RecordContext, draft_record
 from firmware.signing.trust import TrustRoots
 from firmware.station import Station
+
+LEAST_PAUSE_SECONDS = 0.03
+"""Between two looks under the camera, also on a machine that is too slow for them: others want to work too."""
 
 _log = structlog.get_logger(__name__)
 
@@ -85,9 +91,30 @@ def serve_station(config: KioskConfig, camera: Camera) -> None:
     with Ledger.open(config.ledger_folder) as ledger:
         station = build_station(config, ledger, SignerClient(config.signer_socket), camera, open_printer(config))
         try:
-            serve_unix(create_app(station), config.station_socket, users_named("c1kiosk-endpoint"))
+            with watching(station):
+                serve_unix(create_app(station), config.station_socket, users_named("c1kiosk-endpoint"))
         finally:
             camera.close()
+
+
+@contextmanager
+def watching(station: Station) -> Iterator[None]:
+    """Looks under the camera, in a thread of its own, as long as the context lasts."""
+    stop = threading.Event()
+
+    def look() -> None:
+        pause = 0.0
+        while not stop.wait(pause):
+            began = time.monotonic()
+            pause = max(LEAST_PAUSE_SECONDS, station.watch() - (time.monotonic() - began))
+
+    thread = threading.Thread(target=look, name="station-watch")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def build_station(
@@ -103,10 +130,11 @@ def build_station(
     layout = form_of(contest)
     limits = config.definition.limits(contest.id, config.tps.code, layout.limits)
     model = DigitModel.load(config.models)
+    layouts = tuple(shipped_layouts().values())
     place = Place(config.mode, config.tps.code, config.tps.place, layout, limits)
     parts = Parts(
         camera=camera,
-        recognise=lambda frame: take_page(frame, tuple(shipped_layouts().values())),
+        recognise=lambda frame: explained(take_page(frame, layouts), layouts),
         read=lambda pages: read_pages(pages, layout, model, limits),
         upright=lambda page: _upright(page, layout),
         draft=_drafter(config, layout, model),
@@ -115,6 +143,7 @@ def build_station(
         receipts=_receipts(config, layout, ledger, printer),
         deliveries=deliveries_of(config),
         start=start,
+        layouts=layouts,
     )
     return Station.open(place, parts)
 
