@@ -31,6 +31,12 @@ TpsCode = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{13}$")]
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
+Pin = Annotated[int, msgspec.Meta(ge=2, le=27)]
+"""BCM number of a pin on the 40-pin header; 0 and 1 belong to the boards that are stacked on it."""
+
+KeyCode = Annotated[int, msgspec.Meta(ge=1, le=767)]
+"""As <linux/input-event-codes.h> numbers keys, up to KEY_MAX."""
+
 
 class CameraDriver(StrEnum):
     """Every camera a kiosk can have."""
@@ -79,6 +85,35 @@ class ScreenConfig(_Strict, frozen=True):
     port: Port = 8080
 
 
+class PedalConfig(_Strict, frozen=True):
+    """`[panel.pedal]`: a foot pedal or keypad on USB; its keys reach nothing else."""
+
+    device: Annotated[str, msgspec.Meta(pattern=r"^/dev/input/")]
+    """Best by a name that stays: /dev/input/by-id/..."""
+    keys: Annotated[tuple[KeyCode, ...], msgspec.Meta(min_length=1)]
+    """Each of them is a press."""
+
+
+class PanelConfig(_Strict, frozen=True):
+    """`[panel]`: what hangs on the Pi's pins (BCM numbers). Nothing is there that is not named."""
+
+    button_pin: Pin | None = None
+    """Button to ground."""
+    lamp_pin: Pin | None = None
+    buzzer_pin: Pin | None = None
+    """Both on when high."""
+    pedal: PedalConfig | None = None
+
+    def __post_init__(self) -> None:
+        if len(set(self.pins)) < len(self.pins):
+            raise ValueError("button_pin, lamp_pin and buzzer_pin must differ")
+
+    @property
+    def pins(self) -> tuple[int, ...]:
+        """The pins that are named."""
+        return tuple(pin for pin in (self.button_pin, self.lamp_pin, self.buzzer_pin) if pin is not None)
+
+
 class KeyConfig(_Strict, frozen=True):
     """`[key]`."""
 
@@ -103,6 +138,7 @@ class KioskFile(_Strict, frozen=True):
     trust: str = "trust"
     """Folder of the public certificates this kiosk believes, relative to this file."""
     screen: ScreenConfig = ScreenConfig()
+    panel: PanelConfig = PanelConfig()
 
 
 class Candidate(_Strict, frozen=True):

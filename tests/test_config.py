@@ -81,6 +81,41 @@ def test_a_configuration_has_a_mistake(tmp_path: Path, change: tuple[str, str]) 
         load_config(write(tmp_path, KIOSK.replace(*change)))
 
 
+PEDAL = '[panel.pedal]\ndevice = "/dev/input/by-id/usb-pedal-event-kbd"\nkeys = [48, 28]\n'
+
+
+def test_a_panel_is_where_the_configuration_says(tmp_path: Path) -> None:
+    panel = load_config(write(tmp_path, f"{KIOSK}[panel]\nbutton_pin = 17\nlamp_pin = 27\n{PEDAL}")).file.panel
+    assert (panel.button_pin, panel.lamp_pin, panel.buzzer_pin) == (17, 27, None)
+    assert panel.pins == (17, 27)
+    assert panel.pedal is not None
+    assert panel.pedal.keys == (48, 28)
+    assert load_config(write(tmp_path)).file.panel.pins == ()
+
+
+@pytest.mark.parametrize(
+    "panel",
+    [
+        "[panel]\nbutton_pin = 17\nlamp_pin = 17\n",
+        "[panel]\nbutton_pin = 28\n",
+        "[panel]\nbutton_pin = 1\n",
+        "[panel]\nbutton_pin = true\n",
+        '[panel]\nbutton_pin = "GPIO17"\n',
+        "[panel]\nbuton_pin = 17\n",
+        '[panel]\nfactory = "mock"\n',
+        PEDAL.replace("/dev/input/by-id/", "/tmp/"),
+        PEDAL.replace("[48, 28]", "[]"),
+        PEDAL.replace("[48, 28]", "[768]"),
+        PEDAL.replace("[48, 28]", '["b"]'),
+        PEDAL.replace("keys = [48, 28]", ""),
+        PEDAL + "grab = false\n",
+    ],
+)
+def test_a_panel_is_wired_wrongly_on_paper(tmp_path: Path, panel: str) -> None:
+    with pytest.raises(LayoutRefused, match="config-invalid"):
+        load_config(write(tmp_path, KIOSK + panel))
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
