@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ from firmware.forms.loader import shipped_layouts
 from firmware.http import serve_unix, users_named
 from firmware.ledger.outbox import Outbox
 from firmware.ledger.store import Ledger
+from firmware.panel.fittings import Fittings
+from firmware.panel.hands import hands_on
+from firmware.panel.panel import Panel, SilentPanel
 from firmware.panel.pictures import upright
 from firmware.panel.service import create_app
 from firmware.parts import Parts, Place, Sealer
@@ -88,13 +91,16 @@ def open_camera(config: KioskConfig) -> Camera:
 
 def serve_station(config: KioskConfig, camera: Camera) -> None:
     """Opens the ledger, goes on where the session stopped, and serves the station's socket until it is told to end."""
-    with Ledger.open(config.ledger_folder) as ledger:
-        station = build_station(config, ledger, SignerClient(config.signer_socket), camera, open_printer(config))
-        try:
-            with watching(station):
-                serve_unix(create_app(station), config.station_socket, users_named("c1kiosk-endpoint"))
-        finally:
-            camera.close()
+    with (
+        closing(camera),
+        Ledger.open(config.ledger_folder) as ledger,
+        closing(Fittings(config.file.panel)) as fittings,
+    ):
+        signer, printer = SignerClient(config.signer_socket), open_printer(config)
+        station = build_station(config, ledger, signer, camera, printer, panel=fittings.panel)
+        fittings.listen(hands_on(station))
+        with watching(station):
+            serve_unix(create_app(station), config.station_socket, users_named("c1kiosk-endpoint"))
 
 
 @contextmanager
@@ -124,6 +130,7 @@ def build_station(
     camera: Camera,
     printer: Printer,
     start: Callable[[Callable[[], None]], None] = run_aside,
+    panel: Panel = SilentPanel(),  # noqa: B008 - it holds nothing
 ) -> Station:
     """The station of the first contest, going on where the last one stopped. Raises Refused when a part is missing."""
     contest = config.definition.election.contests[0]
@@ -143,6 +150,7 @@ def build_station(
         receipts=_receipts(config, layout, ledger, printer),
         deliveries=deliveries_of(config),
         start=start,
+        panel=panel,
         layouts=layouts,
     )
     return Station.open(place, parts)
