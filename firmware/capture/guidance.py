@@ -109,8 +109,9 @@ class Guidance:
 
     @property
     def key(self) -> str:
-        """Of messages/."""
-        return f"live.{self.instruction}"
+        """Of messages/: a page that has only just become good is not to be pressed for yet."""
+        steady = self.instruction is Instruction.GOOD and not self.good
+        return "live.steady" if steady else f"live.{self.instruction}"
 
 
 def guide(

@@ -35,6 +35,7 @@ def _words() -> dict[str, Any]:
         "local": words.local,
         "number": words.number,
         "as_read": words.as_read,
+        "points": words.points,
         "language": words.language(),
         "token": guard.token,
     }

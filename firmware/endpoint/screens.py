@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 
-from firmware.endpoint import review
-from firmware.panel.view import WORKING, SessionView, State
+from firmware.endpoint import review, words
+from firmware.panel.view import WORKING, LiveView, SessionView, State
 
 routes = Blueprint("screens", __name__)
 
@@ -15,9 +15,9 @@ PICTURE_SECONDS = 600
 """How long the browser may keep a picture: its address changes with its content."""
 
 
-def current_view() -> SessionView:
-    """The session of the station that this screen shows."""
-    view: SessionView = current_app.extensions["station"].view()
+def current_view(watching: bool = False) -> SessionView:
+    """The session of the station that this screen shows; `watching`: with what lies under the camera."""
+    view: SessionView = current_app.extensions["station"].view(watching)
     return view
 
 
@@ -36,7 +36,7 @@ def home() -> Any:
 @routes.get("/pages")
 def pages() -> Any:
     """The slots, also during the review: a page may be taken again."""
-    view = current_view()
+    view = current_view(watching=True)
     if view.state is not State.REVIEWING:
         return redirect(url_for("screens.home"))
     return render_template("pages.html", view=view, poll=True)
@@ -100,9 +100,20 @@ def seal() -> Any:
 
 @routes.get("/progress")
 def progress() -> Any:
-    """What the page's script asks twice a second: has anything changed?"""
-    view = current_view()
-    return {"version": view.version, "state": view.state}
+    """What the page's script asks: has anything changed, and what lies under the camera?"""
+    view = current_view(watching="watching" in request.args)
+    return {"version": view.version, "state": view.state, "live": _live(view.live) if view.live else None}
+
+
+def _live(live: LiveView) -> dict[str, Any]:
+    """As the script puts it onto the page."""
+    return {
+        "number": live.number,
+        "says": words.say(live.key, **live.values),
+        "good": live.good,
+        "points": words.points(live),
+        "size": [live.width, live.height],
+    }
 
 
 @routes.get("/field/<field_id>.png")
@@ -115,6 +126,14 @@ def strip(field_id: str) -> Response:
 def picture(page: int) -> Response:
     """The upright picture of a page."""
     return _picture(current_app.extensions["station"].page(page), "image/jpeg")
+
+
+@routes.get("/live.jpg")
+def live_picture() -> Response:
+    """What lies under the camera now."""
+    response = _picture(current_app.extensions["station"].live_picture(), "image/jpeg")
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @routes.get("/page/new.jpg")

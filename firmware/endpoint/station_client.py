@@ -30,9 +30,10 @@ class StationClient:
         """The station that listens at this Unix socket."""
         return cls(unix_client(socket, TIMEOUT_S))
 
-    def view(self) -> SessionView:
-        """The session as it stands."""
-        return msgspec.json.decode(self._get("/session").content, type=SessionView)
+    def view(self, watching: bool = False) -> SessionView:
+        """The session as it stands; `watching`: for somebody who looks at the live view."""
+        answer = self._get("/session?watching" if watching else "/session")
+        return msgspec.json.decode(answer.content, type=SessionView)
 
     def press(self) -> Answer:
         """The big button."""
@@ -77,6 +78,10 @@ class StationClient:
     def pending_page(self) -> bytes | None:
         """The upright picture (JPEG) of the page that waits for a choice, None when there is none."""
         return self._picture("/pending/picture")
+
+    def live_picture(self) -> bytes | None:
+        """What lies under the camera (JPEG), None when there is no picture."""
+        return self._picture("/live/picture")
 
     def _picture(self, path: str) -> bytes | None:
         try:

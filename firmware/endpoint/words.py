@@ -8,7 +8,7 @@ from typing import Any
 from flask import session
 
 from firmware.messages import DEFAULT_LANGUAGE, LANGUAGES, sentence
-from firmware.panel.view import FieldView
+from firmware.panel.view import FieldView, LiveView
 
 NOTHING_WRITTEN = "–"
 """How a field is shown in which nothing is written."""
@@ -49,3 +49,8 @@ def number(value: int | None) -> str:
 def as_read(field: FieldView) -> str:
     """The cells as the machine saw them, an empty box visible as one."""
     return field.text.replace(" ", "·")
+
+
+def points(live: LiveView) -> str:
+    """The sheet's outline in pixels of the live picture, as SVG writes polygons."""
+    return " ".join(f"{x * live.width:.0f},{y * live.height:.0f}" for x, y in live.outline)

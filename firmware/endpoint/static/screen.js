@@ -1,9 +1,10 @@
-// Four small helps; every screen works without them.
-// 1. A sign of life in the moment of the press.  2. Asking twice a second whether anything changed.  3. The keypad.
+// Five small helps; every screen works without them.
+// 1. A sign of life in the moment of the press.  2. Asking whether anything changed.  3. The keypad.  5. The live view.
 // 4. A list that is longer than the screen is seen to its end before the button under it goes on.
 "use strict";
 
 const POLL_MS = 500;
+const LIVE_MS = 120;
 
 function showWorking(sentence) {
   const overlay = document.getElementById("working");
@@ -25,15 +26,42 @@ window.addEventListener("pageshow", () => {
 });
 
 const version = document.body.dataset.version;
+const live = document.getElementById("live");
+const address = location.pathname === "/pages" ? "/pages" : "/";
 
 async function poll() {
+  const began = performance.now();
   try {
-    const answer = await fetch("/progress", { cache: "no-store" });
-    if (!answer.ok || (await answer.json()).version !== version) { location.replace("/"); return; }
+    const answer = await fetch(live ? "/progress?watching" : "/progress", { cache: "no-store" });
+    const now = answer.ok ? await answer.json() : {};
+    if (now.version !== version) { location.replace(address); return; }
+    if (live && now.live) await showLive(now.live);
   } catch (problem) {
     // The screen's own server is away; the next question finds it again.
   }
-  setTimeout(poll, POLL_MS);
+  setTimeout(poll, Math.max(0, (live ? LIVE_MS : POLL_MS) - (performance.now() - began)));
+}
+
+let shown = 0;
+
+async function showLive(now) {
+  const before = live.querySelector("img");
+  if (now.number && now.number !== shown) {
+    const next = new Image();
+    next.alt = before.alt;
+    next.src = "/live.jpg?" + now.number;
+    await next.decode();
+    before.replaceWith(next);
+    shown = now.number;
+  } else if (!now.number) {
+    before.hidden = true;
+    shown = 0;
+  }
+  live.querySelector("svg").setAttribute("viewBox", `0 0 ${now.size[0] || 4} ${now.size[1] || 3}`);
+  live.querySelector("polygon").setAttribute("points", now.points);
+  live.classList.toggle("good", now.good);
+  const caption = live.querySelector("figcaption");
+  if (caption.textContent !== now.says) caption.textContent = now.says;
 }
 
 if (version) setTimeout(poll, POLL_MS);
