@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from firmware.capture.camera import CameraFault
+from firmware.config import PanelConfig
 from firmware.errors import LedgerRefused
 from firmware.events import Event
 from firmware.messages import LANGUAGES, sentence
+from firmware.panel.fittings import Fittings
 from firmware.panel.hands import hands_on
 from firmware.panel.panel import Heard
 from firmware.panel.view import State
 from firmware.station import Station
 from tests.kiosks import NOW, Room, refuse_once
+from tests.panel_rig import MockRig, eventually
 
 
 @pytest.fixture
@@ -105,3 +109,18 @@ def test_the_disk_is_full_when_the_button_is_used(room: Room, monkeypatch: pytes
         monkeypatch.setattr(Station, step, full)
     hear(Heard.PRESSED, "button")
     hear(Heard.STUCK, "button")
+
+
+def test_one_press_of_a_bouncing_button_takes_two_pictures(room: Room) -> None:
+    """From the pin to the disk: one."""
+    station = room.switch_on()
+    with closing(MockRig()) as rig:
+        config = PanelConfig(button_pin=rig.button)
+        with closing(Fittings(config, lambda: rig.factory)) as fittings:
+            fittings.listen(hands_on(station, lambda: NOW))
+            rig.bounce(5)
+            rig.contact(True)
+            eventually(lambda: any(page.picture for page in station.view().pages))
+            rig.bounce(5)
+    captured = [event.fields for event in room.ledger.events() if event.fields["event"] == Event.CAPTURED]
+    assert [event["source"] for event in captured] == ["button"]
