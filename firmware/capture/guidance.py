@@ -44,9 +44,13 @@ GLARE_LEVEL = 248
 """Grey level from which paper is burnt out."""
 WASHED = 0.1
 """A line under glare is left with less than this part of the contrast that the page's lines have."""
-GLARE_SHARE = 0.006
-"""Part of the page's lines that glare may wash out. Rendered previews without glare: none; a spot of a tenth of the
-picture that burns print out: 0.01 and more."""
+GLARE_SHARE = 0.75
+"""Part of the lines of one block that are washed out under glare. Rendered previews without glare, also of half the
+size, whose thin lines vanish here and there: 0.6 and less; a spot that burns print out: 0.86 and more."""
+GLARE_BLOCKS = 10
+"""Blocks along each side of the picture in which glare is looked for: the reflection of a lamp is as large."""
+GLARE_LINES = 4
+"""Pieces of line that a block must have to be judged."""
 PRINT_STEP = 25
 """Grey levels from pixel to pixel that print on paper has somewhere."""
 PRINT_SHARE = 0.06
@@ -267,13 +271,15 @@ def _fill(gray: Gray, glimpse: Glimpse) -> float:
 
 
 def _is_washed(gray: Gray, places: Floats, contrast: Floats) -> bool:
-    """True when lines have lost their contrast where the paper around them is burnt out."""
+    """True when somewhere the lines have lost their contrast and the paper around them is burnt out."""
     paper = cv2.dilate(gray, np.ones((7, 7), np.uint8))
     inside = (places >= 0).all(axis=1) & (places < gray.shape[::-1]).all(axis=1)
     x, y = places[inside].astype(np.intp).T
-    burnt = paper[y, x] >= GLARE_LEVEL
-    washed = contrast[inside] < WASHED * float(np.median(contrast))
-    return float((burnt & washed).mean()) > GLARE_SHARE
+    washed = (paper[y, x] >= GLARE_LEVEL) & (contrast[inside] < WASHED * float(np.median(contrast)))
+    block = y * GLARE_BLOCKS // gray.shape[0] * GLARE_BLOCKS + x * GLARE_BLOCKS // gray.shape[1]
+    lines = np.bincount(block, minlength=GLARE_BLOCKS**2)
+    lost = np.bincount(block, weights=washed, minlength=GLARE_BLOCKS**2)
+    return bool((lost[lines >= GLARE_LINES] > GLARE_SHARE * lines[lines >= GLARE_LINES]).any())
 
 
 def _is_soft(gray: Gray) -> bool:
