@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-system bench bench-peers check lock messages clean
+.PHONY: demo test test-system bench bench-peers evaluate endurance check lock messages clean
 
 demo: .venv/ready ; $(BIN)/c1kiosk demo $(if $(AUTO),--auto) $(if $(OUT),--out $(OUT))
 test: .venv/ready ; $(BIN)/pytest
@@ -10,6 +10,7 @@ test-system: .venv/ready ; PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/system/run.
 bench: .venv/ready ; $(BIN)/python -m tests.bench
 bench-peers: .venv/ready ; bash tests/peers/run.sh
 evaluate: .venv/system ; $(BIN)/python -m tests.evaluation $(if $(FIELDS),--fields $(FIELDS)) $(if $(LEVELS),--levels $(LEVELS)) $(if $(CROPS),--crops $(CROPS))
+endurance: .venv/system ; $(BIN)/python -m tests.endurance
 check: .venv/ready ; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 lock: ; bash requirements/lock.sh
 messages: .venv/ready ; for po in firmware/messages/*/LC_MESSAGES/*.po; do $(BIN)/pybabel -q compile -i $$po -o $${po%.po}.mo; done
