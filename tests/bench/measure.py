@@ -1,4 +1,4 @@
-"""Reads one set of pictures and says what it took: `python -m tests.bench.measure FOLDER FORM`, JSON to standard output.
+"""Reads one set of pictures and says what it took: `python -m tests.bench.measure FOLDER FORM`, printed as JSON.
 
 The process does nothing but read, so its peak memory is that of the kiosk's reading. Times are processor time of one
 thread, which other work on the machine hardly moves, and are given as multiples of decoding the same JPEGs to colour
@@ -12,9 +12,10 @@ import resource
 import statistics
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -48,7 +49,7 @@ class Stopwatch:
     """Own time of each stage, in seconds of processor time."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._inner = [0.0]
 
     def timed(self, stage: str, work: Callable[..., Result]) -> Callable[..., Result]:
@@ -75,14 +76,16 @@ class Stopwatch:
             yield
 
 
+def _seconds(work: Callable[[], object]) -> float:
+    """Processor time."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
 def best_of(work: Callable[[], object]) -> float:
     """Seconds of processor time of the quickest of REPEATS runs."""
-    times = []
-    for _ in range(REPEATS):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
+    return min(_seconds(work) for _ in range(REPEATS))
 
 
 def decode_all(frames: Sequence[Frame]) -> None:
@@ -102,17 +105,17 @@ def measure(frames: Sequence[Frame], form: str) -> dict[str, Any]:
     found = read(frames)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     assert all(isinstance(outcome, Page) for outcome in found.outcomes), found.outcomes
-    unit = best_of(lambda: decode_all(frames))
-    runs = [_stages(lambda: read(frames)) for _ in range(REPEATS)]
+    both = [(_seconds(lambda: decode_all(frames)), _stages(lambda: read(frames))) for _ in range(REPEATS)]
+    unit, runs = min(seconds for seconds, _ in both), [stages for _, stages in both]
     stages = {stage: min(run[stage] for run in runs) / unit for stage, *_ in STAGES}
-    pages = [best_of(lambda one=frame: read([one])) / best_of(lambda one=frame: decode_all([one])) for frame in frames]
+    pages = [best_of(partial(read, [frame])) / best_of(partial(decode_all, [frame])) for frame in frames]
     cells = sum(len(outcome.cells) for outcome in found.outcomes if isinstance(outcome, Page))
     return {
         "pages": len(frames),
         "cells": cells,
         "decode_ms": unit / len(frames) * 1000,
         "stages": stages,
-        "whole": best_of(lambda: read(frames)) / unit,
+        "whole": min(sum(run.values()) for run in runs) / unit,
         "each_page": pages,
         "cell_ms": stages["model"] * unit / cells * 1000,
         "page_bytes": statistics.mean(len(frame.data) for frame in frames),
@@ -120,10 +123,11 @@ def measure(frames: Sequence[Frame], form: str) -> dict[str, Any]:
     }
 
 
-def _stages(work: Callable[[], object]) -> Counter[str]:
+def _stages(work: Callable[[], object]) -> dict[str, float]:
+    """Seconds of every stage of one run; 'other' is what no stage accounts for."""
     watch = Stopwatch()
     with watch.watching():
-        work()
+        watch.timed("other", work)()
     return watch.seconds
 
 
