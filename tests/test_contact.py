@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware.panel.contact import DEBOUNCE_S, HELD_S, REST_S, STUCK_S, Contact, at_start, due, edge, until
@@ -121,12 +121,14 @@ times = st.floats(0, 60, allow_nan=False)
 some_edges = st.lists(st.tuples(times, st.booleans()), max_size=40).map(sorted)
 
 
+@settings(deadline=None)
 @given(some_edges, st.lists(times, max_size=20), st.booleans())
 def test_it_depends_on_when_somebody_looks(edges: Edges, looks: list[float], closed: bool) -> None:
     """It must not: the same edges tell the same, however often and whenever time is looked at."""
     assert told(edges, closed=closed, looks=looks) == told(edges, closed=closed)
 
 
+@settings(deadline=None)
 @given(some_edges, st.booleans())
 def test_more_presses_are_told_than_were_made(edges: Edges, closed: bool) -> None:
     """A press is told at most once for each time that the contact stayed closed for long enough."""
@@ -136,6 +138,7 @@ def test_more_presses_are_told_than_were_made(edges: Edges, closed: bool) -> Non
     assert told(edges, closed=closed).count(Heard.PRESSED) <= closures
 
 
+@settings(deadline=None)
 @given(some_edges, st.booleans())
 def test_a_stuck_button_presses(edges: Edges, closed: bool) -> None:
     """It must not: nothing but FREE follows STUCK, and only STUCK is followed by FREE."""
@@ -145,6 +148,7 @@ def test_a_stuck_button_presses(edges: Edges, closed: bool) -> None:
         assert after is not Heard.HELD or before is Heard.PRESSED
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.3, 5), st.floats(0.3, HELD_S - 0.1)), max_size=6), st.integers(0, 8))
 def test_a_worn_switch_presses_more_often_than_a_new_one(presses: list[tuple[float, float]], bounces: int) -> None:
     now, edges = 0.0, list[tuple[float, bool]]()
@@ -154,6 +158,7 @@ def test_a_worn_switch_presses_more_often_than_a_new_one(presses: list[tuple[flo
     assert told(bouncing(edges, bounces)) == told(edges) == [Heard.PRESSED] * len(presses)
 
 
+@settings(deadline=None)
 @given(some_edges)
 def test_nobody_says_when_to_look_again(edges: Edges) -> None:
     """Whoever waits until `due` and no longer misses nothing, and never waits for nothing."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from gpiozero import Device
+from gpiozero import PWMLED, Device
 
 from firmware.errors import Refused
 from firmware.panel.contact import DEBOUNCE_S
@@ -126,6 +126,20 @@ def test_lamp_and_buzzer_are_on_when_the_kiosk_closes(rig: Rig) -> None:
     panel.lamp(LampState.READY)
     panel.sound(Sound.TAKEN)
     eventually(lambda: rig.level(rig.lamp) == rig.level(rig.buzzer) == 0)
+
+
+def test_the_lamp_breaks(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The station that lights it does not notice; once it works again, it lights up."""
+
+    def broken(*_: object) -> None:
+        raise OSError("no such line")
+
+    with closing(GpiozeroPanel(rig.factory, rig.lamp, rig.buzzer)) as panel:
+        with monkeypatch.context() as fault:
+            fault.setattr(PWMLED, "_write", broken)
+            panel.lamp(LampState.READY)
+        panel.lamp(LampState.READY)
+        eventually(lambda: rig.level(rig.lamp) == 1)
 
 
 def test_the_pins_are_not_let_go(rig: Rig) -> None:

@@ -8,10 +8,12 @@ contact.py alone: gpiozero's own debouncing and holding stay off.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import structlog
 from gpiozero import PWMLED, Buzzer, InputDevice
 from gpiozero.exc import GPIOZeroError
 
@@ -27,6 +29,9 @@ BREATH_S = 0.6
 
 FLASH_S = 0.25
 """On, and again off, when the kiosk needs a person: twice a second, below the three a second that may harm (WCAG)."""
+
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,26 +86,37 @@ class GpiozeroPanel:
 
     def lamp(self, state: LampState) -> None:
         """Shows `state`; see Panel."""
-        with self._lock:
-            if self._lamp is None or state is self._shown:
-                return
-            self._shown = state
-            match state:
-                case LampState.OFF:
-                    self._lamp.off()
-                case LampState.READY:
-                    self._lamp.on()
-                case LampState.WORKING:
-                    self._lamp.pulse(fade_in_time=BREATH_S, fade_out_time=BREATH_S)
-                case LampState.ATTENTION:
-                    self._lamp.blink(on_time=FLASH_S, off_time=FLASH_S)
+        with self._unharmed():
+            if self._lamp is not None and state is not self._shown:
+                self._show(state)
+                self._shown = state
+
+    def _show(self, state: LampState) -> None:
+        match state:
+            case LampState.OFF:
+                self._lamp.off()
+            case LampState.READY:
+                self._lamp.on()
+            case LampState.WORKING:
+                self._lamp.pulse(fade_in_time=BREATH_S, fade_out_time=BREATH_S)
+            case LampState.ATTENTION:
+                self._lamp.blink(on_time=FLASH_S, off_time=FLASH_S)
 
     def sound(self, sound: Sound) -> None:
         """Plays `sound`; see Panel."""
         beeps = SOUNDS[sound]
-        with self._lock:
+        with self._unharmed():
             if self._buzzer is not None:
                 self._buzzer.beep(on_time=beeps.on_s, off_time=beeps.off_s, n=beeps.times)
+
+    @contextmanager
+    def _unharmed(self) -> Iterator[None]:
+        """One thread at a time; what goes wrong is in the log alone: the session is worth more than a lamp."""
+        with self._lock:
+            try:
+                yield
+            except Exception:  # noqa: BLE001 - whatever a pin's driver raises; the screen says the same
+                _log.exception("panel.dark")
 
     def close(self) -> None:
         """Off, and lets go of both pins; whatever is asked afterwards shows nothing."""
