@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 
 from firmware.digit_model.manifest import MANIFEST, Manifest
@@ -13,12 +14,26 @@ from firmware.records import LABELS
 CARD = "CARD.md"
 BEGIN, END = "<!-- figures: begin (written by models.train.card) -->", "<!-- figures: end -->"
 
+LEFT_OUT = "sources_left_out"
+"""Name of the figures of models that were trained without a source."""
+
 BLOCKS = {
     "test_published_labels": "test, labels as published",
     "test_corrected_labels": "test, corrected labels",
     "validation": "validation (used for calibration)",
-    "synthetic_validation": "synthetic validation cells, harder than life",
+    "synthetic_validation": "synthetic validation cells, harder than life (used for calibration)",
+    "foreign_hands": "synthetic cells in Semeion's hands (used for calibration)",
+    "c1_2019": "cells of the filled 2019 forms (measured only)",
+    "mnist_t10k": "MNIST test digits on plain cells",
     "cvl_measured_only": "CVL digits on plain cells (measured only)",
+}
+
+
+LEFT_OUT_BLOCKS = {
+    "test_corrected_labels": "2024 test boxes",
+    "c1_2019": "2019 cells",
+    "mnist_t10k": "MNIST test digits",
+    "cvl_measured_only": "CVL",
 }
 
 
@@ -28,6 +43,8 @@ def _overview(figures: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|---|---|",
     ]
     for name, title in BLOCKS.items():
+        if name not in figures:
+            continue
         block = figures[name]
         at = block["at_accept_digit"]
         lines.append(
@@ -36,6 +53,36 @@ def _overview(figures: dict[str, Any]) -> list[str]:
             f"| {at['accepted']} ({at['accepted'] / block['cells']:.1%}), {at['accepted_wrong']} |"
         )
     return lines
+
+
+def _left_out(runs: list[dict[str, Any]]) -> list[str]:
+    """What models learn that never saw a source, beside one that saw all; every one for the same few steps."""
+    names = [name for name in LEFT_OUT_BLOCKS if all(name in run["blocks"] for run in runs)]
+    titles = " | ".join(LEFT_OUT_BLOCKS[name] for name in names)
+    lines = [f"| trained without | steps | {titles} |", "|---|---|" + "---|" * len(names)]
+    for run in runs:
+        cells = " | ".join(
+            "{right:.2%}; {accepted:.1%}, {accepted_wrong}".format(**run["blocks"][name]) for name in names
+        )
+        lines.append(f"| {', '.join(run['without']) or 'nothing'} | {run['steps']} | {cells} |")
+    return ["Right; accepted, and how many of the accepted ones are wrong:", "", *lines]
+
+
+def left_out(folder: Path) -> dict[str, Any]:
+    """The figures that count of a model that was trained without some source."""
+    manifest = read_manifest(folder)
+    blocks = {
+        name: {
+            "cells": block["cells"],
+            "right": block["accuracy"],
+            "accepted": round(block["at_accept_digit"]["accepted"] / block["cells"], 5),
+            "accepted_wrong": block["at_accept_digit"]["accepted_wrong"],
+            "calibration_error": block["calibration_error"],
+        }
+        for name, block in manifest.figures.items()
+        if name in LEFT_OUT_BLOCKS
+    }
+    return {"without": manifest.data["without"], "steps": manifest.data["steps"], "blocks": blocks}
 
 
 def _by_class(figures: dict[str, Any]) -> list[str]:
@@ -65,18 +112,40 @@ def section(manifest: Manifest) -> str:
         "Every error on the test block (corrected labels):",
         "",
         *errors,
+        *(["", *_left_out(figures[LEFT_OUT])] if LEFT_OUT in figures else []),
     ]
     return "\n".join(lines)
 
 
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest in `folder`, whether its model is there or not."""
+    return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Replace the manifest in `folder`."""
+    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+
+
 def write(folder: Path) -> None:
     """Replace the figures in the card of `folder` by those of its manifest."""
-    manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     card = folder / CARD
     head, _, rest = card.read_text().partition(BEGIN)
     _, _, tail = rest.partition(END)
-    card.write_text(f"{head}{BEGIN}\n\n{section(manifest)}\n\n{END}{tail}")
+    card.write_text(f"{head}{BEGIN}\n\n{section(read_manifest(folder))}\n\n{END}{tail}")
+
+
+@click.command()
+@click.argument("runs", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
+def main(runs: tuple[Path, ...]) -> None:
+    """Write the card again; RUNS are folders of models trained without a source, whose figures go into the manifest."""
+    models = Path(__file__).parent.parent
+    manifest = read_manifest(models)
+    if runs:
+        figures = manifest.figures | {LEFT_OUT: [left_out(folder) for folder in runs]}
+        write_manifest(models, msgspec.structs.replace(manifest, figures=figures))
+    write(models)
 
 
 if __name__ == "__main__":
-    write(Path(__file__).parent.parent)
+    main()

@@ -1,8 +1,6 @@
-"""A network that goes on from an exported model, instead of from random weights."""
+"""A network that goes on from an exported model, and the mean of two models of which one went on from the other."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from firmware.digit_model import manifest
 from firmware.digit_model.normalise import batch
 from models.train.network import DigitNet
 
@@ -29,13 +26,12 @@ def _weights(model: bytes) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], lis
     return found["Conv"], found["Gemm"]
 
 
-def network(folder: Path, cells: NDArray[np.uint8]) -> DigitNet:
-    """The model in `folder` as a network that can be trained on; it says what the model says.
+def network(model: bytes, cells: NDArray[np.uint8]) -> DigitNet:
+    """An exported model as a network that can be trained on; its logits are the model's before the temperature.
 
     The export folds every batch normalisation into the convolution before it. Here each one is put back with the
     mean and spread that `cells` show, and undoes itself with its own scale and offset.
     """
-    _, model = manifest.load(folder)
     convolutions, linear = _weights(model)
     net = DigitNet().eval()
     views = torch.from_numpy(batch(list(cells[:FITTED_ON])))
@@ -47,6 +43,22 @@ def network(folder: Path, cells: NDArray[np.uint8]) -> DigitNet:
             layer.weight.copy_(weight)
             layer.bias.copy_(bias)
     return net
+
+
+def blended(first: bytes, second: bytes, share: float) -> bytes:
+    """The model whose weights lie `share` of the way from `first` to `second`, which went on from it.
+
+    What the longer training learnt is kept mostly, and so is what it forgot: hands that its cells hold less of.
+    """
+    middle, goal = onnx.load_model_from_string(first), onnx.load_model_from_string(second)
+    for entry, aim in zip(middle.graph.initializer, goal.graph.initializer, strict=True):
+        if entry.dims != aim.dims:
+            raise ValueError(f"{entry.name} and {aim.name} are not of one shape")
+        if entry.data_type == onnx.TensorProto.FLOAT:
+            mean = (1 - share) * onnx.numpy_helper.to_array(entry) + share * onnx.numpy_helper.to_array(aim)
+            entry.CopyFrom(onnx.numpy_helper.from_array(mean.astype(np.float32), entry.name))
+    data: bytes = middle.SerializeToString()
+    return data
 
 
 def _restore(branch: nn.Sequential, seen: torch.Tensor, convolutions: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
