@@ -1,4 +1,4 @@
-"""A bench for the panel's pins: gpiozero's mock pins, or the pins of a Pi wired to one another.
+"""A bench for the panel's pins: gpiozero's mock pins here, the pins of a Pi in real_hardware/panel_on_pins.py.
 
 A rig closes the contact of the button and sees what lamp and buzzer get. What hears the panel is an `Ears`.
 """
@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 from typing import Any, Protocol
 from unittest import mock
 
-from gpiozero import DigitalInputDevice, DigitalOutputDevice
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from firmware.panel.panel import Heard
@@ -114,41 +111,4 @@ class MockRig:
         return sum(before == 0 < after for before, after in pairwise(levels))
 
     def close(self) -> None:
-        self.factory.close()
-
-
-class WiredRig:
-    """The header of a Pi: each pin of the panel wired, through 1 kOhm, to a pin that plays finger, eye or ear."""
-
-    button, lamp, buzzer = 17, 18, 27
-    finger, eye, ear = 22, 23, 24
-
-    def __init__(self, factory: Any) -> None:
-        self.factory = factory
-        self._finger = DigitalOutputDevice(self.finger, initial_value=True, pin_factory=factory)
-        self._senses = {
-            pin: DigitalInputDevice(sense, pull_up=False, pin_factory=factory)
-            for pin, sense in ((self.lamp, self.eye), (self.buzzer, self.ear))
-        }
-        self._rises: Counter[int] = Counter()
-        for pin, sense in self._senses.items():
-            sense.when_activated = partial(self._rises.update, (pin,))
-
-    def contact(self, closed: bool) -> None:
-        self._finger.value = not closed
-
-    def bounce(self, times: int) -> None:
-        for _ in range(times):
-            self.contact(True)
-            self.contact(False)
-
-    def level(self, pin: int) -> float:
-        return float(self._senses[pin].value)
-
-    def rises(self, pin: int) -> int:
-        return self._rises[pin]
-
-    def close(self) -> None:
-        for device in (self._finger, *self._senses.values()):
-            device.close()
         self.factory.close()

@@ -1,11 +1,10 @@
 """Button, lamp and buzzer on pins: what goes wrong at the table.
 
-Mock pins; with C1KIOSK_PINS=wired in the environment the same on the pins of a Pi, wired as panel_rig.WiredRig says.
+Mock pins; the same on the pins of a Pi: real_hardware/panel_on_pins.py.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -18,13 +17,12 @@ from firmware.errors import Refused
 from firmware.panel.contact import DEBOUNCE_S
 from firmware.panel.gpiozero_panel import SOUNDS, GpiozeroButton, GpiozeroPanel, open_pi_pins
 from firmware.panel.panel import Heard, LampState, Sound
-from tests.panel_rig import Ears, MockRig, Rig, WiredRig, eventually
+from tests.panel_rig import Ears, MockRig, Rig, eventually
 
 
 @pytest.fixture
 def rig() -> Iterator[Rig]:
-    wired = os.environ.get("C1KIOSK_PINS") == "wired"
-    with closing(WiredRig(open_pi_pins()) if wired else MockRig()) as bench:
+    with closing(MockRig()) as bench:
         yield bench
 
 
