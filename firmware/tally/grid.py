@@ -7,8 +7,6 @@ taken off, and ink of a person over a line stays.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -112,9 +110,7 @@ def _shift(dark: Ink, lines: tuple[Floats, Floats], axis: int) -> Floats:
     Coefficients of 1, u, u^2, v, v^2 and uv, where v and u are -1 .. 1 down and across the grid.
     """
     across, along = lines[axis], lines[1 - axis]
-    turned = dark if axis == 0 else dark.T
-    pieces = np.array([[_piece(turned, at, ends) for ends in itertools.pairwise(along)] for at in across])
-    offset, weight = pieces[..., 0].ravel(), pieces[..., 1].ravel()
+    offset, weight = _pieces(dark if axis == 0 else dark.T, across, along)
     places = np.meshgrid(across, (along[:-1] + along[1:]) / 2, indexing="ij")
     v, u = (_place(places[i ^ axis].ravel(), lines[i]) for i in (0, 1))
     terms = np.stack([np.ones_like(u), u, u * u, v, v * v, u * v], axis=-1)
@@ -129,21 +125,25 @@ def _shift(dark: Ink, lines: tuple[Floats, Floats], axis: int) -> Floats:
     return coefficients
 
 
-def _piece(dark: Ink, at: float, ends: Sequence[float]) -> tuple[float, float]:
-    """Offset in rows of the darkest line near row `at` between two columns, and how far it is to be trusted."""
-    inset = PIECE_ENDS * (ends[1] - ends[0])
-    first, last = round(ends[0] + inset), round(ends[1] - inset)
-    top = round(at) - REACH
-    if top < 0 or round(at) + REACH >= dark.shape[0]:
-        return 0.0, 0.0
-    profile = _low(dark[top : top + 2 * REACH + 1, first:last:2], ALONG)
-    best = int(np.argmax(profile))
-    height = float(profile[best] - np.median(profile))
-    if height < LEAST_LINE or not 0 < best < 2 * REACH:
-        return 0.0, 0.0
-    around = profile[best - 1 : best + 2] - profile[best - 1 : best + 2].min() + 1e-6
-    centre = best + float(around @ np.array([-1.0, 0.0, 1.0]) / around.sum())
-    return top + centre - at, min(height, MOST_LINE)
+def _pieces(dark: Ink, across: Floats, along: Floats) -> tuple[Floats, Floats]:
+    """For every piece of line between two of `along`: how many rows the darkest line near its place in `across` is from
+    there, and how far that is to be trusted. Both of shape (pieces,); lines whose neighbourhood is cut off have none.
+    """
+    inset = PIECE_ENDS * (along[1] - along[0])
+    columns = np.rint(along[:-1, None] + np.arange(inset, along[1] - along[0] - inset, 2)).astype(int)
+    tops = np.rint(across).astype(int) - REACH
+    whole = (tops >= 0) & (tops + 2 * REACH < dark.shape[0])
+    rows = np.where(whole, tops, 0)[:, None] + np.arange(2 * REACH + 1)
+    profiles = _low(dark[rows[:, None, :, None], columns[None, :, None, :]], ALONG)
+    best = profiles.argmax(axis=2)
+    height = profiles.max(axis=2) - np.median(profiles, axis=2)
+    seen = whole[:, None] & (height >= LEAST_LINE) & (best > 0) & (best < 2 * REACH)
+    near = best.clip(1, 2 * REACH - 1)[..., None] + np.arange(-1, 2)
+    around = np.take_along_axis(profiles, near, axis=2).astype(np.float64)
+    around -= around.min(axis=2, keepdims=True) - 1e-6
+    centre = best + (around[..., 2] - around[..., 0]) / around.sum(axis=2)
+    offset = np.where(seen, tops[:, None] + centre - across[:, None], 0.0)
+    return offset.ravel(), np.where(seen, np.minimum(height, MOST_LINE), 0.0).ravel().astype(np.float64)
 
 
 def _median(values: Floats, weights: Floats) -> float:
