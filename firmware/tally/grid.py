@@ -114,14 +114,15 @@ def _shift(dark: Ink, lines: tuple[Floats, Floats], axis: int) -> Floats:
     places = np.meshgrid(across, (along[:-1] + along[1:]) / 2, indexing="ij")
     v, u = (_place(places[i ^ axis].ravel(), lines[i]) for i in (0, 1))
     terms = np.stack([np.ones_like(u), u, u * u, v, v * v, u * v], axis=-1)
-    coefficients = np.zeros(terms.shape[1])
+    coefficients: Floats = np.zeros(terms.shape[1])
     if np.mean(weight > 0) < LEAST_PIECES:
         return coefficients
     coefficients[0] = _median(offset, weight)
     for _ in range(ROUNDS):
         near = weight / (1.0 + ((offset - terms @ coefficients) / OUTLIER) ** 2)
         scaled = terms * near[:, None]
-        coefficients = np.linalg.solve(scaled.T @ terms + 1e-3 * np.eye(terms.shape[1]), scaled.T @ offset)
+        ridge = 1e-3 * np.eye(terms.shape[1])
+        coefficients = np.asarray(np.linalg.solve(scaled.T @ terms + ridge, scaled.T @ offset), np.float64)
     return coefficients
 
 
