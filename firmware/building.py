@@ -6,7 +6,6 @@ configuration.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,9 +19,10 @@ import structlog
 from firmware.capture import picture
 from firmware.capture.camera import Camera
 from firmware.capture.camera_process import ProcessCamera
+from firmware.capture.camera_programs import camera_program
 from firmware.capture.missing import explained
 from firmware.capture.page import take_page
-from firmware.config import CameraDriver, Contest, KioskConfig, PrinterDriver
+from firmware.config import Contest, KioskConfig, PrinterDriver
 from firmware.digit_model.classifier import DigitModel
 from firmware.errors import LayoutRefused, LedgerRefused
 from firmware.forms.layout import FormLayout
@@ -81,12 +81,7 @@ def open_printer(config: KioskConfig) -> Printer:
 
 def open_camera(config: KioskConfig) -> Camera:
     """The camera that the configuration names, in a process of its own."""
-    match config.file.camera.driver:
-        case CameraDriver.PICAMERA2:
-            driver = ["firmware.capture.picamera2_camera"]
-        case CameraDriver.V4L2:
-            driver = ["firmware.capture.v4l2_camera", config.file.camera.device]
-    return ProcessCamera([sys.executable, "-m", *driver])
+    return ProcessCamera(camera_program(config.file.camera))
 
 
 def serve_station(config: KioskConfig, camera: Camera) -> None:

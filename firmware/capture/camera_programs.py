@@ -1,0 +1,17 @@
+"""The programs that serve a camera: one for each driver that a configuration can name."""
+
+from __future__ import annotations
+
+import sys
+
+from firmware.config import CameraConfig, CameraDriver
+
+
+def camera_program(camera: CameraConfig) -> list[str]:
+    """For ProcessCamera."""
+    match camera.driver:
+        case CameraDriver.PICAMERA2:
+            driver = ["firmware.capture.picamera2_camera"]
+        case CameraDriver.V4L2:
+            driver = ["firmware.capture.v4l2_camera", camera.device]
+    return [sys.executable, "-m", *driver]
