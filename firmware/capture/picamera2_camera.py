@@ -47,6 +47,7 @@ FACTS = (
 )
 """Metadata of a frame for the record; microseconds, gain, dioptres, 0-3, lux, kelvin, figure of merit, nanoseconds."""
 FOLLOW: dict[str, Any] = {"AeEnable": True, "AwbEnable": True}
+TO_BGR = {"YUV420": cv2.COLOR_YUV2BGR_I420, "NV12": cv2.COLOR_YUV2BGR_NV12}
 HOLD: dict[str, Any] = {"AeEnable": False, "AwbEnable": False}
 
 _GONE = (RuntimeError, IndexError, OSError)
@@ -55,6 +56,9 @@ _GONE = (RuntimeError, IndexError, OSError)
 
 class Picamera2Camera:
     """The first camera that libcamera finds; opened at the first request and after it was gone."""
+
+    photograph, preview_stream = "BGR888", "YUV420"
+    """Formats of the two streams: what JPEG is made of, and what the Pi 4 can give as a second stream."""
 
     def __init__(self, alive: SignOfLife = lambda: None) -> None:
         self._alive = alive
@@ -72,7 +76,7 @@ class Picamera2Camera:
         except _GONE:
             return self._lost()
         self._previews += 1
-        return Preview(_bgr(array, camera.camera_configuration()["lores"]["size"]), self._previews)
+        return Preview(_bgr(array, camera.camera_configuration()["lores"]), self._previews)
 
     def capture(self) -> tuple[Frame, ...] | CameraFault:
         """Holds exposure, focuses, takes a burst, and lets the camera follow again."""
@@ -93,8 +97,8 @@ class Picamera2Camera:
         self._lost()
 
     def _shoot(self, camera: Any, number: int) -> Frame:
-        """One frame; the first begins after the lens has come to rest."""
-        request = _waited(camera.capture_request(wait=False, flush=number == 0 or None))
+        """One frame at full resolution, as JPEG."""
+        request = _waited(camera.capture_request(wait=False))
         try:
             data = io.BytesIO()
             request.save("main", data, format="jpeg")
@@ -123,42 +127,42 @@ class Picamera2Camera:
         camera.set_controls({name: value for name, value in controls.items() if name in camera.camera_controls})
 
     def _running(self) -> Any:
-        from picamera2 import Picamera2
-
         if self._closed:
             raise RuntimeError("closed")
         if self._camera is None:
             self._alive()
-            camera = Picamera2()
-            self._camera = camera
+            self._camera = camera = self._open()
             self._alive()
             camera.options["quality"] = JPEG_QUALITY
-            camera.configure(configuration(camera))
+            camera.configure(self._configuration(camera))
             camera.start()
             self._set(camera, {**FOLLOW, **_focus("Continuous")})
             self._alive()
         return self._camera
+
+    def _open(self) -> Any:
+        from picamera2 import Picamera2
+
+        return Picamera2()
+
+    def _configuration(self, camera: Any) -> Any:
+        """Stills at the sensor's full size, with the small stream beside."""
+        width, height = camera.sensor_resolution
+        factor = PREVIEW_SIDE / max(width, height)
+        small = tuple(int(side * factor) // 2 * 2 for side in (width, height))
+        limits = {"FrameDurationLimits": (100, SLOWEST_FRAME_US)}
+        return camera.create_still_configuration(
+            main={"size": (width, height), "format": self.photograph},
+            lores={"size": small, "format": self.preview_stream},
+            controls={name: value for name, value in limits.items() if name in camera.camera_controls},
+            buffer_count=BUFFERS,
+        )
 
     def _lost(self) -> CameraFault:
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()
         return CameraFault.GONE
-
-
-def configuration(camera: Any) -> dict[str, Any]:
-    """Stills at the sensor's full size, with the small stream beside."""
-    width, height = camera.sensor_resolution
-    factor = PREVIEW_SIDE / max(width, height)
-    small = tuple(int(side * factor) // 2 * 2 for side in (width, height))
-    return dict(
-        camera.create_still_configuration(
-            main={"size": (width, height)},
-            lores={"size": small, "format": "YUV420"},
-            controls={"FrameDurationLimits": (100, SLOWEST_FRAME_US)},
-            buffer_count=BUFFERS,
-        )
-    )
 
 
 def _focus(mode: str) -> dict[str, Any]:
@@ -172,10 +176,10 @@ def _waited(job: Any) -> Any:
     return job.get_result(timeout=FRAME_SECONDS)
 
 
-def _bgr(yuv: Any, size: tuple[int, int]) -> Color:
+def _bgr(yuv: Any, stream: dict[str, Any]) -> Color:
     """From planes (3/2 height, stride), whose rows may be longer than the picture."""
-    width, height = size
-    picture = cv2.cvtColor(np.asarray(yuv, np.uint8), cv2.COLOR_YUV2BGR_I420)
+    width, height = stream["size"]
+    picture = cv2.cvtColor(np.asarray(yuv, np.uint8), TO_BGR[stream["format"]])
     return np.ascontiguousarray(picture[:height, :width], dtype=np.uint8)
 
 

@@ -1,0 +1,1 @@
+"""The tests of the parts, on the parts themselves: see README.md."""
