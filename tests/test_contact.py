@@ -62,11 +62,31 @@ def test_the_button_is_heard_before_it_is_let_go() -> None:
 def test_somebody_holds_the_button() -> None:
     assert told(press(1, HELD_S + 1)) == [Heard.PRESSED, Heard.HELD]
     assert told(press(1, HELD_S - 0.1)) == [Heard.PRESSED]
+    assert told([*press(1, HELD_S + 1), *press(10, HELD_S + 1)]) == [Heard.PRESSED, Heard.HELD] * 2
+
+
+def test_a_held_button_jitters() -> None:
+    """A worn contact opens for a moment under the thumb: it is the same press, held as long."""
+    edges = [(1, True), (1 + HELD_S / 2, False), (1 + HELD_S / 2 + DEBOUNCE_S / 4, True)]
+    assert told(edges, end=1 + HELD_S + 0.01) == [Heard.PRESSED, Heard.HELD]
 
 
 def test_a_held_key_repeats() -> None:
     repeats = [(1 + n / 30, True) for n in range(60)]
     assert told([*repeats, (3.2, False)]) == [Heard.PRESSED]
+
+
+def test_a_level_is_told_again_and_again() -> None:
+    """However fast: it is no edge, so it keeps nothing from settling."""
+    fast = [(1 + n * DEBOUNCE_S / 4, True) for n in range(20)]
+    assert told(fast, end=1 + 4 * DEBOUNCE_S) == [Heard.PRESSED]
+
+
+def test_the_times_of_edges_run_backwards() -> None:
+    contact, _ = edge(at_start(False, 0.0)[0], True, 5.0)
+    contact, heard = edge(contact, False, 4.0)
+    assert heard == ()
+    assert due(contact) == 5.0 + DEBOUNCE_S
 
 
 def test_somebody_leans_on_the_button() -> None:
