@@ -28,7 +28,7 @@ from tests.simulators.camera import Desk, SimulatedCamera, Trouble, command
 ROOT = Path(__file__).parent.parent
 EXPOSURE = 0.05
 """Seconds: the simulator's time for a picture."""
-QUICK = Patience(silence=1.0)
+QUICK = Patience(silence=1.0, rest=0.2)
 """The faults are the same, and the tests are over sooner."""
 SOON_SECONDS = 10.0
 """What has to happen without anybody waiting for it has happened by then, however busy the machine is."""
@@ -89,9 +89,9 @@ def frames(camera: Camera) -> tuple[Frame, ...]:
 
 def soon(happened: Callable[[], bool]) -> bool:
     until = time.monotonic() + SOON_SECONDS
-    while not happened() and time.monotonic() < until:
+    while not (yes := happened()) and time.monotonic() < until:
         time.sleep(0.01)
-    return happened()
+    return yes
 
 
 def runs(process: int) -> bool:
@@ -318,6 +318,19 @@ def test_the_camera_process_does_not_start(program: Sequence[str], fault: Camera
     camera = ProcessCamera(program, Patience(start=1.0))
     try:
         assert camera.capture() is fault
+    finally:
+        camera.close()
+
+
+def test_a_driver_that_cannot_work_is_not_started_over_and_over() -> None:
+    camera = ProcessCamera([sys.executable, "-c", "raise SystemExit(1)"], Patience(rest=60))
+    try:
+        assert camera.capture() is CameraFault.CRASHED
+        second = camera.pid
+        assert [camera.preview() for _ in range(5)] == [CameraFault.TIMEOUT] * 5
+        assert camera.pid == second
+        assert camera.capture() is CameraFault.CRASHED
+        assert camera.pid != second
     finally:
         camera.close()
 

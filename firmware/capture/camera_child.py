@@ -48,6 +48,8 @@ class Patience:
     """For a whole capture with all its signs of life: opening 3 s, focusing up to 5 s, a burst 2 s."""
     preview: float = 0.2
     """For a preview: five a second are wanted. A later one is picked up by the next call."""
+    rest: float = 2.0
+    """After a failure, until a preview asks again: a driver that cannot work is not started over and over."""
     dying: float = 0.5
     """After SIGKILL. Only a process that waits inside the kernel takes longer; it is left to die by itself."""
 

@@ -39,6 +39,7 @@ class ProcessCamera:
         self._patience = patience or Patience()
         self._lock = threading.Lock()
         self._closed = False
+        self._rests_until = 0.0
         self._awaited: int | None = None
         self._shown = 0
         self._latest: Preview | None = None
@@ -59,7 +60,8 @@ class ProcessCamera:
         if not self._lock.acquire(timeout=self._patience.preview):
             return self._latest or CameraFault.TIMEOUT
         try:
-            return self._tried(self._preview)
+            resting = time.monotonic() < self._rests_until and not self._closed
+            return CameraFault.TIMEOUT if resting else self._tried(self._preview)
         finally:
             self._lock.release()
 
@@ -132,6 +134,7 @@ class ProcessCamera:
     def _replace(self, end: Useless) -> CameraFault:
         if self._closed:
             return CameraFault.GONE
+        self._rests_until = time.monotonic() + self._patience.rest
         _log.warning("camera.replaced", fault=str(end.fault), why=end.why, process=self.pid)
         self._stop()
         self._start()
