@@ -67,6 +67,11 @@ class CameraConfig(_Strict, frozen=True):
 
     driver: CameraDriver
     device: str = ""
+    """Of v4l2, which has no camera of its own choice: /dev/video0, or better a path of /dev/v4l/by-id."""
+
+    def __post_init__(self) -> None:
+        if self.driver is CameraDriver.V4L2 and not self.device:
+            raise ValueError("v4l2 needs its device")
 
 
 class PrinterConfig(_Strict, frozen=True):

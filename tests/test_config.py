@@ -72,6 +72,7 @@ def test_a_configuration_asks_for_a_mock(tmp_path: Path, part: str, driver: str)
         (f'tps = "{TPS}"', 'tps = "317304100301x"'),
         ('state = "state"', ""),
         ('device = "/dev/ttyUSB0"', 'device = "/dev/ttyUSB0"\ncopies = 0'),
+        ('device = "/dev/video0"', ""),
         ("[printer]", "[printer"),
     ],
 )

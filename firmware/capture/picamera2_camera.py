@@ -47,8 +47,9 @@ FACTS = (
 )
 """Metadata of a frame for the record; microseconds, gain, dioptres, 0-3, lux, kelvin, figure of merit, nanoseconds."""
 FOLLOW: dict[str, Any] = {"AeEnable": True, "AwbEnable": True}
-TO_BGR = {"YUV420": cv2.COLOR_YUV2BGR_I420, "NV12": cv2.COLOR_YUV2BGR_NV12}
 HOLD: dict[str, Any] = {"AeEnable": False, "AwbEnable": False}
+"""Exposure and white balance go with the light, or stay what they are."""
+TO_BGR = {"YUV420": cv2.COLOR_YUV2BGR_I420, "NV12": cv2.COLOR_YUV2BGR_NV12}
 
 _GONE = (RuntimeError, IndexError, OSError)
 """What picamera2 raises when a camera is not there, or leaves."""
