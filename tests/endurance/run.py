@@ -20,8 +20,8 @@ from firmware.capture.camera_process import ProcessCamera
 from tests.simulators.camera import Desk, Trouble, command
 
 EXPOSURE_SECONDS = 0.005
-PATIENCE = Patience(silence=1.0, preview=0.1)
-"""A third of the kiosk's: the faults are the same, and the run is over sooner."""
+PATIENCE = Patience(silence=1.0, start=8.0, preview=0.1, rest=0.0)
+"""Shorter than the kiosk's: the faults are the same, and the run is over sooner."""
 GOOD = "pictures"
 SAMPLE_EVERY = 10
 """Captures."""
