@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,11 +18,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from firmware.capture.camera import CameraFault, Preview
+from firmware.capture.camera import Camera, CameraFault, Preview
 from firmware.errors import Refused
 from firmware.forms.layout import FormLayout
 from firmware.forms.loader import shipped_layouts
 from firmware.ledger.store import Ledger
+from firmware.panel.panel import Panel, SilentPanel
 from firmware.panel.view import Answer, SessionView, State
 from firmware.parts import Parts, Place
 from firmware.receipt.layout import compose
@@ -103,6 +105,10 @@ class Room:
     deliveries: tuple[Delivery, ...] = ()
     sealed: set[bytes] = field(default_factory=set)
     """SHA-256 of everything the signer ever gave."""
+    camera: Camera | None = None
+    """In place of the paper on the desk."""
+    panel: Panel = field(default_factory=SilentPanel)
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         self.layout: FormLayout = shipped_layouts()[FORM]
@@ -131,7 +137,7 @@ class Room:
         context = RecordContext(Mode.DEVELOPMENT, bytes(32), self.layout, "c1kiosk test", bytes(32))
         ledger: Any = _Troubled(self.ledger, self)
         return Parts(
-            camera=self,
+            camera=self.camera or self,
             recognise=self._recognise,
             read=self._read,
             upright=lambda page: page.frame.data,
@@ -141,6 +147,8 @@ class Room:
             receipts=Receipts(ledger, self.printer, self._compose, COPIES),
             deliveries=lambda record: self.deliveries,
             start=self._start,
+            panel=self.panel,
+            clock=self.clock,
         )
 
     def _start(self, work: Callable[[], None]) -> None:
