@@ -7,21 +7,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import httpx
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from firmware.capture.camera import CameraFault
+from firmware.capture.camera import CameraFault, Preview
 from firmware.endpoint.app import create_app
 from firmware.endpoint.station_client import StationClient
 from firmware.messages import sentence
 from firmware.panel.service import create_app as create_panel
 from firmware.panel.view import State
-from firmware.records import Delivery, DeliveryState, Settled
+from firmware.records import Delivery, DeliveryState, Frame, Settled
 from firmware.signing.cose import MessageType, parse
 from firmware.station import Station
-from tests.kiosks import Room, settle, take_all_pages
+from tests.kiosks import Room, frame, settle, take_all_pages
+from tests.test_guidance import sheet
 
 PORT = 8123
 HOST = f"127.0.0.1:{PORT}"
@@ -279,3 +282,72 @@ def test_a_record_that_is_not_there_is_asked_for(screen: FlaskClient, name: str)
 @pytest.mark.parametrize("path", ["/v1/status", "/v1/records", "/v1/records/00"])
 def test_the_api_is_written_to(screen: FlaskClient, path: str) -> None:
     assert screen.post(path, data={"token": token(screen)}).status_code == 405
+
+
+# --- the live view
+
+
+class OneSheet:
+    """A camera that sees one sheet."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def preview(self) -> Preview | CameraFault:
+        self.number += 1
+        return Preview(sheet(), self.number)
+
+    def capture(self) -> tuple[Frame, ...] | CameraFault:
+        return (frame("page 2"),)
+
+    def close(self) -> None: ...
+
+
+def points(text: str) -> list[tuple[float, ...]]:
+    found = re.search(r'<polygon points="([^"]+)"', text)
+    assert found
+    return [tuple(float(number) for number in point.split(",")) for point in found[1].split()]
+
+
+def test_without_a_script_the_screen_shows_a_still_that_refreshes(screen: FlaskClient, room: Room) -> None:
+    """The picture, the outline over it, the instruction and the button are in the page itself."""
+    room.camera = OneSheet()
+    station = seen_by(screen, room.switch_on())
+    station.watch()
+    text = screen.get("/").text
+    assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in text
+    assert sentence("live.still") in text
+    address = re.search(r'<img src="(/live\.jpg\?[0-9]+)"', text)
+    assert address
+    picture = cv2.imdecode(np.frombuffer(screen.get(address[1]).data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    height, width = picture.shape[:2]
+    assert f'<svg viewBox="0 0 {width} {height}"' in text
+    corners = points(text)
+    assert len(corners) == 4
+    assert all(-20 <= x <= width + 20 and -20 <= y <= height + 20 for x, y in corners)
+    assert 'action="/press"' in text
+
+
+def test_the_script_asks_for_what_lies_under_the_camera(screen: FlaskClient, room: Room) -> None:
+    room.camera = OneSheet()
+    station = seen_by(screen, room.switch_on())
+    station.watch()
+    now = screen.get("/progress?watching").json
+    assert now and now["live"]["says"] == sentence("live.still")
+    assert (now["live"]["number"], len(now["live"]["points"].split())) == (1, 4)
+    answer = screen.get("/live.jpg?1")
+    assert (answer.mimetype, answer.headers["Cache-Control"]) == ("image/jpeg", "no-store")
+
+
+def test_nothing_has_been_seen_yet(screen: FlaskClient) -> None:
+    assert screen.get("/progress").json["live"] is None  # type: ignore[index]
+    assert screen.get("/live.jpg").status_code == 404
+    assert sentence("screen.live-wait") in screen.get("/").text
+
+
+def seen_by(screen: FlaskClient, station: Station) -> Station:
+    """The screen of this station from now on."""
+    panel = httpx.Client(transport=httpx.WSGITransport(app=create_panel(station)), base_url="http://kiosk")
+    screen.application.extensions["station"] = StationClient(panel)
+    return station
