@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -23,9 +22,8 @@ from firmware.capture.shots import judge
 from firmware.messages import both
 from firmware.records import Frame
 from tests.camera_contract import CameraContract, first_preview
-from tests.simulators.camera import Desk, SimulatedCamera, Trouble, command
+from tests.simulators.camera import Desk, SimulatedCamera, Trouble, command, patchwork
 
-ROOT = Path(__file__).parent.parent
 EXPOSURE = 0.05
 """Seconds: the simulator's time for a picture."""
 QUICK = Patience(silence=1.0, rest=0.2)
@@ -34,26 +32,9 @@ SOON_SECONDS = 10.0
 """What has to happen without anybody waiting for it has happened by then, however busy the machine is."""
 
 
-@pytest.fixture(autouse=True)
-def _here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The simulator's program is found from the repository."""
-    monkeypatch.chdir(ROOT)
-
-
-def sheet(seed: int) -> bytes:
-    """A photograph of something, 2 megapixels."""
-    picture = np.random.default_rng(seed).integers(0, 255, (75, 100, 3), dtype=np.uint8)
-    return cv2.imencode(".jpg", cv2.resize(picture, (1600, 1200)))[1].tobytes()
-
-
-@pytest.fixture(scope="module")
-def sheets() -> list[tuple[str, bytes]]:
-    return [(f"{number}.jpg", sheet(number)) for number in (1, 2)]
-
-
 @pytest.fixture
-def desk(tmp_path: Path, sheets: list[tuple[str, bytes]]) -> Desk:
-    return Desk.lay_out(tmp_path / "desk", sheets)
+def desk(tmp_path: Path) -> Desk:
+    return Desk.lay_out(tmp_path / "desk", [(f"{number}.jpg", patchwork(number)) for number in (1, 2)])
 
 
 @pytest.fixture
@@ -238,7 +219,7 @@ def test_the_screen_comes_back_after_a_while(desk: Desk) -> None:
         desk.put("02-2.jpg")
         while (shown := first_preview(camera)).number == before.number:
             time.sleep(0.01)
-        wanted = glance(Frame(sheet(2), "", ""), PREVIEW_SIDE)
+        wanted = glance(Frame(patchwork(2), "", ""), PREVIEW_SIDE)
         assert np.array_equal(shown.bgr, np.asarray(wanted))
     finally:
         camera.close()
@@ -252,7 +233,7 @@ def test_an_unsteady_hand(desk: Desk) -> None:
 
 
 def test_one_frame_of_a_burst_is_damaged() -> None:
-    whole, half = sheet(1), sheet(2)[:5000]
+    whole, half = patchwork(1), patchwork(2)[:5000]
     shots = judge([Frame(half, "", "a"), Frame(whole, "", "b")])
     assert not isinstance(shots, CameraFault)
     assert [shot.name for shot in shots] == ["b"]
@@ -394,8 +375,7 @@ camera.capture()
 def test_the_kiosk_is_killed_while_its_camera_hangs(desk: Desk) -> None:
     """The camera's process, which hangs in C, must not keep the device from the next kiosk."""
     words = [sys.executable, "-c", KIOSK, *command(desk, EXPOSURE)]
-    here = {**os.environ, "PYTHONPATH": "."}
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=here) as kiosk:
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as kiosk:
         assert kiosk.stdout is not None
         assert kiosk.stdin is not None
         pid = int(kiosk.stdout.readline())

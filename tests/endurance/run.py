@@ -11,13 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from firmware.capture.camera import CameraFault
 from firmware.capture.camera_child import Patience
 from firmware.capture.camera_process import ProcessCamera
-from tests.simulators.camera import Desk, Trouble, command
+from tests.simulators.camera import Desk, Trouble, command, patchwork
 
 EXPOSURE_SECONDS = 0.005
 PATIENCE = Patience(silence=1.0, start=8.0, preview=0.1, rest=0.0)
@@ -133,7 +132,7 @@ def endure(captures: int, seed: int, folder: Path, tell: Callable[[Sample], None
     """So many captures over a desk in `folder`, which is made."""
     dice = random.Random(seed)
     before = _descriptors(), _segments()
-    desk = Desk.lay_out(folder, [(f"{n}.jpg", _sheet(n)) for n in (1, 2)])
+    desk = Desk.lay_out(folder, [(f"{n}.jpg", patchwork(n, 1200, 900)) for n in (1, 2)])
     camera = ProcessCamera(command(desk, EXPOSURE_SECONDS), PATIENCE)
     began = time.monotonic()
     shown: dict[str, Counter[str]] = {}
@@ -179,13 +178,6 @@ def _press(desk: Desk, camera: ProcessCamera, fault: Fault | None, previews: int
     desk.mend()
     desk.put_next()
     return (str(shots) if isinstance(shots, CameraFault) else GOOD), seconds
-
-
-def _sheet(seed: int) -> bytes:
-    """A photograph of something, one megapixel."""
-    dice = np.random.default_rng(seed)
-    picture = cv2.resize(dice.integers(0, 255, (150, 200, 3), dtype=np.uint8), (1200, 900))
-    return cv2.imencode(".jpg", picture)[1].tobytes()
 
 
 # --- what is held

@@ -34,6 +34,6 @@ mount_system
 mkdir -p "$ROOT/c1kiosk" "$ROOT/virtual" "$ROOT/usr/share/libcamera/pipeline/virtual"
 mount --bind "$PWD" "$ROOT/c1kiosk"
 gcc -shared -fPIC -O2 -o "$ROOT/virtual/dma_heap.so" tests/real_hardware/dma_heap.c -ldl
-chroot "$ROOT" /venv/bin/python /c1kiosk/tests/real_hardware/virtual_camera.py --prepare
+chroot "$ROOT" env -C /c1kiosk /venv/bin/python -m tests.real_hardware.virtual_camera --prepare
 chroot "$ROOT" env -C /c1kiosk LD_PRELOAD=/virtual/dma_heap.so LIBCAMERA_LOG_LEVELS='*:ERROR' PYTHONDONTWRITEBYTECODE=1 \
     /venv/bin/python -m tests.real_hardware --program "/venv/bin/python -m tests.real_hardware.virtual_camera" --junit "$RESULTS"

@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
+from tests.simulators.camera import patchwork
 
 SIZE = (1600, 1200)
 SMALL = (960, 720)
@@ -43,8 +42,7 @@ class PixelFormat(metaclass=_Formats):
 
 def prepare() -> None:
     """Writes what the camera shows and is."""
-    blocks = np.random.default_rng(1).integers(0, 255, (75, 100, 3), dtype=np.uint8)
-    (FOLDER / "sheet.jpg").write_bytes(cv2.imencode(".jpg", cv2.resize(blocks, SIZE))[1].tobytes())
+    (FOLDER / "sheet.jpg").write_bytes(patchwork(1, *SIZE))
     PIPELINE.write_text(CAMERAS, encoding="utf-8")
     site = next(Path(folder) for folder in sys.path if folder.startswith("/venv") and folder.endswith("site-packages"))
     (site / "pykms.py").write_text(NO_DISPLAY, encoding="utf-8")

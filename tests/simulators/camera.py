@@ -205,6 +205,12 @@ def _hang() -> None:
     ctypes.PyDLL(None).sleep(FOREVER_SECONDS)
 
 
+def patchwork(seed: int, width: int = 1600, height: int = 1200) -> bytes:
+    """A photograph (JPEG) of something that is no form: coloured patches, soft at their edges."""
+    patches = np.random.default_rng(seed).integers(0, 255, (height // 16, width // 16, 3), dtype=np.uint8)
+    return cv2.imencode(".jpg", cv2.resize(patches, (width, height)))[1].tobytes()
+
+
 def _black() -> bytes:
     """A covered lens: nothing but a little noise."""
     noise = np.random.default_rng(0).integers(0, 8, (900, 1200, 3), dtype=np.uint8)
@@ -221,7 +227,7 @@ def _shaken(data: bytes) -> bytes:
 def command(
     desk: Desk, seconds: float = 0.4, helping_hand: bool = False, burst: int = BURST_FRAMES, steady: bool = True
 ) -> list[str]:
-    """The program of a process with this camera, for ProcessCamera; it runs in the repository."""
+    """The program of a process with this camera, for ProcessCamera."""
     options = (desk.folder.absolute(), seconds, int(helping_hand), burst, int(steady))
     return [sys.executable, "-m", "tests.simulators.camera", *map(str, options)]
 
