@@ -79,7 +79,9 @@ def test_bubbles_contradict_the_digits(digits: str, bubbles: str) -> None:
 
 
 def test_nobody_filled_the_bubbles() -> None:
-    assert told("X28", "   ") == told("X28", "")
+    both, alone = told("X28", "   "), told("X28", "")
+    assert both.confidence == pytest.approx(alone.confidence)
+    assert both.doubts == alone.doubts == ()
 
 
 def test_bubbles_fill_in_for_an_unclear_box() -> None:

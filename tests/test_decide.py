@@ -88,15 +88,30 @@ def test_a_number_whose_bubbles_disagree_is_read_without_asking() -> None:
     assert asked(found) == {"two"}
 
 
-def test_a_sum_decides_between_two_readings_of_a_box() -> None:
-    """The box says 7 or 0, hardly one more than the other, and the sum holds with 0 alone."""
-    either = (cell("X"), cell("2"), cell("7", 0.55, "0"))
+def boxes_say(*second: tuple[str, float, str]) -> Tally:
+    """The good form, with "one" as X, 2 and a doubtful last box."""
     given = reading()
-    found = tally(Reading(given.form, given.pages, {**given.fields, "one": FieldReading("one", 2, either)}))
+    last = [cell(label, p, other) for label, p, other in second]
+    entry = FieldReading("one", 2, (cell("X"), cell("2"), *last))
+    return tally(Reading(given.form, given.pages, {**given.fields, "one": entry}))
+
+
+def test_a_sum_confirms_what_a_box_rather_shows() -> None:
+    found = boxes_say(("0", 0.55, "7"))
     assert (found.fields["one"].value, found.fields["one"].text) == (20, "X20")
     assert asked(found) == set()
-    rather = (cell("X"), cell("2"), cell("7", 0.95, "0"))
-    found = tally(Reading(given.form, given.pages, {**given.fields, "one": FieldReading("one", 2, rather)}))
+
+
+def test_a_sum_makes_the_runner_up_of_a_box_a_reading() -> None:
+    """The box says 7 or 0, and the sum holds with 0 alone: 20 is proposed, and a person decides."""
+    found = boxes_say(("7", 0.55, "0"))
+    assert (found.fields["one"].value, found.fields["one"].text) == (20, "X20")
+    assert asked(found) == {"one"}
+    assert found.fields["one"].doubts == (Doubt.UNSURE,)
+
+
+def test_a_sum_overrules_a_box() -> None:
+    found = boxes_say(("7", 0.95, "0"))
     assert found.fields["one"].value == 27
     assert {"one", "two", "valid"} <= asked(found)
 

@@ -130,3 +130,13 @@ def test_everything_is_illegible_at_once() -> None:
     assert largest_table([left + right for left, right, _ in rows + columns], sizes) > LARGEST_TABLE
     found = posteriors(fields, rows + columns)
     assert all(sum(entry.numbers.values()) + entry.another == pytest.approx(1.0) for entry in found.values())
+
+
+def test_a_writer_slipped_at_a_doubtful_box() -> None:
+    """Four sums want 264, but one slip of the pen breaks all four: 254 is not four times as improbable."""
+    others = {"a": 100, "b": 164, "c": 260, "d": 4, "e": 200, "f": 64, "g": 150, "h": 114}
+    pairs = [(("a", "b"), ("one",), 0), (("c", "d"), ("one",), 0), (("e", "f"), ("one",), 0), (("g", "h"), ("one",), 0)]
+    fields = {name: shows((number, 0.999)) for name, number in others.items()}
+    fields["one"] = shows((254, 0.5), (264, 0.5))
+    found = [posteriors(fields, pairs[:count])["one"].numbers[254] for count in (1, 4)]
+    assert 1e-4 < found[1] < found[0] < 0.05

@@ -1,8 +1,9 @@
 """Reading -> Tally: which numbers are read, and which a person is asked about. Pure.
 
 A field is read when its joint posterior (joint.py: boxes, witnesses, sums) reaches the policy's threshold and nothing
-speaks against it: a witness, blur, a failed rule, pages that do not belong together. Sums decide between numbers that
-the picture leaves open; a number that only the sums want is never given. `Policy` holds every threshold.
+speaks against it: a witness, blur, a failed rule, pages that do not belong together. Among numbers that the picture
+leaves open, sums make the one it prefers certain, or propose another one to a person; a number that only the sums want
+is never given. `Policy` holds every threshold.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def _doubts(claim: Claim, policy: Policy, alarmed: bool, foreign: bool) -> tuple
     found = [witness.doubt for witness in claim.witnesses if witness.against]
     if claim.value is None:
         found.append(grammar.doubt(claim.labels) or Doubt.UNSURE)
-    elif claim.confidence < policy.confidence or claim.evidence.boxes.numbers.sum() < policy.legible:
+    elif claim.confidence < policy.confidence or _is_proposed(claim, policy):
         found.append(Doubt.UNSURE)
     reasons = (
         (Doubt.BLUR, claim.evidence.reading.sharpness < policy.sharpness),
@@ -102,6 +103,14 @@ def _doubts(claim: Claim, policy: Policy, alarmed: bool, foreign: bool) -> tuple
         (Doubt.PAGES, foreign),
     )
     return (*found, *(doubt for doubt, there in reasons if there))
+
+
+def _is_proposed(claim: Claim, policy: Policy) -> bool:
+    """Whether the number is more the sums' than the picture's: the runner-up of its boxes and witnesses, or one out of
+    boxes that may hold none. It is proposed to a person; a writer who slipped at a doubtful box wrote the other one.
+    """
+    seen = claim.evidence
+    return claim.value != int(seen.posterior.numbers.argmax()) or seen.boxes.numbers.sum() < policy.legible
 
 
 def _settle(claim: Claim, doubts: tuple[Doubt, ...]) -> FieldTally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,11 @@ def _of(rule: Rule) -> Iterator[Equation]:
 
 def agreement(missed: NDArray[np.float64]) -> NDArray[np.float64]:
     """Probability that an equation on paper misses by this much (votes beyond its tolerance, without sign): 0 holds."""
+    return np.asarray(np.where(missed == 0, 1.0 - BROKEN, BROKEN * missing(missed)))
+
+
+def missing(missed: NDArray[Any]) -> NDArray[np.float64]:
+    """Probability that what does not fit misses by this much and to this side (votes, not 0, without sign)."""
     near = np.where(missed <= NEAR, 1.0 / np.maximum(missed, 1), 0.0) / sum(1 / k for k in range(1, NEAR + 1))
     far = (1.0 - NEAR_SHARE - HUNDRED_SHARE) / FAR
-    broken = (NEAR_SHARE * near + HUNDRED_SHARE * (missed == 100) + far) / 2  # half for each sign
-    return np.asarray(np.where(missed == 0, 1.0 - BROKEN, BROKEN * broken))
+    return np.asarray((NEAR_SHARE * near + HUNDRED_SHARE * (missed == 100) + far) / 2)

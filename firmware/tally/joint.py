@@ -4,6 +4,9 @@ Each field has the numbers that its own picture leaves open, and two states more
 and NONE, nothing that can be read as a number. Sums are evidence and never a command, because real forms break them:
 the weight of a combination that breaks a sum is small, not zero. Sum-product over this graph is exact (elimination.py).
 
+What is written and what was meant may differ: sums speak of what was meant. Between 254 and 264 in a doubtful box they
+say which number was meant, and a writer who slipped wrote the other one.
+
 A sum also fits by chance on numbers that were misread: one writer's 1 that looks like a 7 makes 748 + 5 = 753 hold, but
 148 + 5 = 153 as well. How likely that is depends on the digits that both sides share, place by place.
 """
@@ -17,8 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.tally.elimination import Factor, largest_table, marginals
-from firmware.tally.equations import Equation, agreement
+from firmware.tally.equations import Equation, agreement, missing
 from firmware.tally.grammar import Distribution
+
+SLIPPED = 0.02
+"""Probability that a number on paper is not the one that its sums need: one form in five breaks a sum, often by one
+number that then disagrees with all of them together; three times that, to be cautious."""
+ONE_DIGIT = 0.5 / 27
+"""Share of such slips that are one certain wrong digit in three: half of all, evenly; cautious, not measured."""
 
 REPEATED = 0.3
 """Probability that a misread digit is misread in the same way where the writer wrote it again."""
@@ -58,7 +67,7 @@ def posteriors(fields: Mapping[str, Distribution], equations: Sequence[Equation]
     """The posterior of every field. Equations over fields that are not there are left out."""
     known = [entry for entry in equations if all(name in fields for name in entry[0] + entry[1])]
     domains = _domains(fields, known)
-    factors = [Factor((name,), domain.weights) for name, domain in domains.items()]
+    factors = [Factor((name,), _meant(domain)) for name, domain in domains.items()]
     for number, equation in enumerate(known):
         factors += _of_equation(equation, domains, f"{number}")
     found = marginals(factors)
@@ -85,9 +94,25 @@ def _domain(picture: Distribution, most: int) -> _Domain:
     return _Domain(numbers.astype(np.int64), np.append(weights, (misread, picture.empty + picture.other)))
 
 
-def _posterior(domain: _Domain, marginal: NDArray[np.float64]) -> Posterior:
-    numbers = {int(number): float(mass) for number, mass in zip(domain.numbers, marginal[:-2], strict=True)}
-    return Posterior(numbers, float(marginal[-2:].sum()))
+def _slips(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Shape (written, meant): probability of writing one number of the domain where another was meant."""
+    places = 10 ** np.arange(4)
+    digits = numbers[:, None] // places % 10
+    wrong = (digits[:, None] != digits[None, :]).sum(axis=2)
+    slips = SLIPPED * np.where(wrong == 1, ONE_DIGIT, missing(np.abs(numbers[:, None] - numbers[None, :])))
+    return np.where(wrong == 0, 1.0 - SLIPPED, slips)
+
+
+def _meant(domain: _Domain) -> NDArray[np.float64]:
+    """The weights of what was meant, given what the picture shows."""
+    return np.append(domain.weights[:-2] @ _slips(domain.numbers), domain.weights[-2:])
+
+
+def _posterior(domain: _Domain, meant: NDArray[np.float64]) -> Posterior:
+    """Back from what was meant to what is written."""
+    written = domain.weights[:-2] * (_slips(domain.numbers) @ (meant[:-2] / _meant(domain)[:-2]))
+    numbers = {int(number): float(mass) for number, mass in zip(domain.numbers, written, strict=True)}
+    return Posterior(numbers, float(meant[-2:].sum()))
 
 
 # --- one equation as factors
