@@ -8,10 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
+from firmware.capture.camera import PREVIEW_SIDE
 from firmware.capture.guidance import GOOD_SECONDS, Bgr, Guidance, Instruction, guide
+from firmware.capture.picture import frame_from_bytes, glance
 from firmware.forms.loader import shipped_layouts
 from firmware.messages import LANGUAGES, sentence
-from tests.photographs import C1, DPR, HASIL, TABLE, layout, photograph, pose
+from firmware.records import RefusedPage
+from tests.photographs import C1, DPR, HASIL, TABLE, jpeg, layout, photograph, pose
+from tests.simulators.mishaps import mishaps
 
 SIZE = (720, 960)
 """Width and height of a preview."""
@@ -171,6 +175,26 @@ def test_noise_alone_makes_no_work() -> None:
     first, second = (noisy(sheet(), seed) for seed in (1, 2))
     before = watch(first)
     assert guide(second, layout(HASIL), FORMS, (), before, 101.0).sight is before.sight
+
+
+MISHAPS = {
+    "empty-table.jpg": {"live.no-paper"},
+    "far-away.jpg": {"live.closer"},
+    "cut-off.jpg": {"live.back"},
+    "in-the-dark.jpg": {"live.too-dark"},
+    "moving.jpg": {"live.blurred"},
+}
+"""What is said to what the demo lays under the camera."""
+
+
+def test_the_demo_lays_paper_down_wrong() -> None:
+    page = jpeg(photograph(HASIL, 1, pose(HASIL, (1500, 2000), 1.0, 0.01), (1500, 2000)))
+    said = {}
+    for name, data in mishaps(page):
+        small = glance(frame_from_bytes(data, name), PREVIEW_SIDE)
+        assert not isinstance(small, RefusedPage)
+        said[name] = {watch(small, small).key}
+    assert said == MISHAPS
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -19,6 +19,7 @@ import click
 from firmware.forms.loader import shipped_layouts
 from tests.simulators import proof
 from tests.simulators.gallery import serve_gallery
+from tests.simulators.mishaps import mishaps
 from tests.simulators.paper.sets import demo_set
 from tests.simulators.room import NotStarted, Room, free_port
 from tests.simulators.visitor import Stuck, Visitor
@@ -70,7 +71,7 @@ def _room(form: str, seed: int, port: int | None, tell: Callable[[str], None]) -
     truth = {name: value for _name, _data, values in sheets for name, value in values.items()}
     with (
         tempfile.TemporaryDirectory(prefix="c1kiosk-demo-") as folder,
-        Room(Path(folder), form, stack, truth, port or free_port(SCREEN_PORT), tell=tell) as room,
+        Room(Path(folder), form, stack, truth, port or free_port(SCREEN_PORT), mishaps(stack[0][1]), tell) as room,
     ):
         yield room
 

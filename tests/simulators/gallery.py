@@ -16,6 +16,7 @@ from flask import Flask, Response, abort, redirect, render_template_string, requ
 from werkzeug.serving import make_server
 
 from firmware.http import LOOPBACK
+from tests.simulators.camera import Trouble
 from tests.simulators.room import Room
 
 ROLL_MM = 50_000.0
@@ -40,7 +41,13 @@ def create_gallery(room: Room, host: str) -> Flask:
         sheets, under = room.desk.sheets(), room.desk.under_camera()
         cover = room.printer.cover_open
         return render_template_string(
-            PAGE.read_text(encoding="utf-8"), url=room.url, sheets=sheets, under=under, strips=strips, cover=cover
+            PAGE.read_text(encoding="utf-8"),
+            url=room.url,
+            sheets=sheets,
+            under=under,
+            troubles=list(Trouble),
+            strips=strips,
+            cover=cover,
         )
 
     @app.get("/desk/<name>")
@@ -53,6 +60,15 @@ def create_gallery(room: Room, host: str) -> Flask:
         if name not in room.desk.sheets():
             abort(404)
         room.desk.put(name)
+        return redirect("/", 303)
+
+    @app.post("/camera")
+    def camera() -> Any:
+        match request.form.get("do", ""):
+            case "mend":
+                room.desk.mend()
+            case name if name in list(Trouble):
+                room.desk.trouble(Trouble(name))
         return redirect("/", 303)
 
     @app.get("/receipts/<int:number>.png")
