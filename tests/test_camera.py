@@ -342,6 +342,7 @@ def test_a_day_of_faults_leaves_nothing_behind(desk: Desk) -> None:
         desk.trouble(trouble)
         assert isinstance(camera.capture(), CameraFault)
     camera.close()
+    assert ProcessCamera(["/nowhere/camera"]).capture() is CameraFault.CRASHED
     assert (descriptors(), children(), shared_memory()) == before
 
 
