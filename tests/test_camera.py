@@ -20,7 +20,7 @@ from firmware.capture.camera_process import STALE_SECONDS, ProcessCamera
 from firmware.capture.picture import glance
 from firmware.capture.shots import judge
 from firmware.messages import both
-from firmware.records import Frame
+from firmware.records import Frame, RefusedPage
 from tests.camera_contract import CameraContract, first_preview
 from tests.simulators.camera import Desk, SimulatedCamera, Trouble, command, patchwork
 
@@ -237,6 +237,22 @@ def test_one_frame_of_a_burst_is_damaged() -> None:
     shots = judge([Frame(half, "", "a"), Frame(whole, "", "b")])
     assert not isinstance(shots, CameraFault)
     assert [shot.name for shot in shots] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "wanted"),
+    [
+        (640, 480, (480, 640)),
+        (960, 1280, (960, 720)),
+        (1921, 1081, (540, 960)),
+        (3840, 2160, (540, 960)),
+        (4056, 3040, (720, 960)),
+    ],
+)
+def test_a_photograph_of_any_size_is_shown_small(width: int, height: int, wanted: tuple[int, int]) -> None:
+    small = glance(Frame(patchwork(1, width, height), "", ""), PREVIEW_SIDE)
+    assert not isinstance(small, RefusedPage)
+    assert small.shape == (*wanted, 3)
 
 
 @pytest.mark.parametrize("fault", list(CameraFault))
