@@ -23,20 +23,20 @@ import msgspec
 import structlog
 
 from firmware import session as sessions
-from firmware.capture.burst import choose
 from firmware.capture.camera import CameraFault
 from firmware.errors import Refused
 from firmware.events import Event, Journal
 from firmware.live import LOOK_SECONDS, Live
 from firmware.panel import show
 from firmware.panel.panel import Sound
-from firmware.panel.pictures import strip_png
 from firmware.panel.view import WORKING, Answer, Notice, SessionView, State
 from firmware.parts import Parts, Place
 from firmware.receipts import INTERRUPTED
-from firmware.records import Frame, Page, PageRefusal, Press, RefusedPage, StoredRecord, Tally
+from firmware.records import Page, Press, RefusedPage, StoredRecord, Tally
 from firmware.session import Session
 from firmware.signing.encoding import decode, encode
+from firmware.slots import Slots
+from firmware.taking import belonging, best_page
 from firmware.tally.review import ROLES, Review, ReviewRefused
 
 VERSION_DIGITS = 16
@@ -61,9 +61,8 @@ class Station:
         self._lock = threading.Lock()
         self._state = State.IDLE
         self._session = Session(place.layout.contest)
-        self._pages: dict[int, Page] = {}
+        self._slots = Slots(place.layout, parts.upright)
         self._pending: Page | None = None
-        self._pictures: dict[int, bytes] = {}
         self._review: Review | None = None
         self._stored: StoredRecord | None = None
         self._print_problem: str | None = None
@@ -95,13 +94,11 @@ class Station:
 
     def strip(self, field: str) -> bytes | None:
         """The picture (PNG) of a field's boxes."""
-        strips = (strip for page in list(self._pages.values()) for strip in page.strips if strip.field == field)
-        found = next(strips, None)
-        return strip_png(found) if found else None
+        return self._slots.strip(field)
 
     def picture(self, number: int) -> bytes | None:
         """The upright picture (JPEG) of a page."""
-        return self._pictures.get(number)
+        return self._slots.picture(number)
 
     def pending_picture(self) -> bytes | None:
         """The upright picture (JPEG) of the page that waits for a choice."""
@@ -119,7 +116,7 @@ class Station:
         if not self._takes_pages:
             self._live.rest()
             return LOOK_SECONDS
-        wait = self._live.look(() if self._complete else frozenset(self._pages))
+        wait = self._live.look(() if self._slots.complete else self._slots.numbers)
         self._light()
         return wait
 
@@ -151,47 +148,28 @@ class Station:
             return self._rest(Notice(self._live.sentence(shots)))
         self._parts.panel.sound(Sound.TAKEN)
         self._enter(State.READING)
-        return self._place_page(choose(shots, lambda frame: self._keep_and_recognise(frame, press)).outcome)
-
-    def _keep_and_recognise(self, frame: Frame, press: Press) -> Page | RefusedPage:
-        self._parts.ledger.keep_picture(frame.data)
-        self._journal.write(Event.CAPTURED, sha256=frame.sha256, source=press.source)
-        return self._parts.recognise(frame)
-
-    def _place_page(self, page: Page | RefusedPage) -> None:
+        page = belonging(best_page(shots, press, self._parts, self._journal), self._place.layout.id, self._slots)
         if isinstance(page, RefusedPage):
-            return self._refuse(page.reason, page.details)
-        if page.form != self._place.layout.id:
-            return self._refuse(PageRefusal.OTHER_FORM, {})
-        if any(page.frame.sha256 == other.frame.sha256 for other in self._pages.values()):
-            return self._refuse(PageRefusal.SAME_PICTURE, {})
-        if page.number not in self._pages:
+            return self._refuse(page)
+        if page.number not in self._slots.numbers:
             return self._take(page)
         self._pending = page
         self._save(pending=sessions.of_frame(page.frame))
         return self._rest(None)
 
-    def _refuse(self, reason: PageRefusal, details: Mapping[str, str | int | float]) -> None:
-        self._journal.write(Event.PAGE_REFUSED, reason=str(reason))
+    def _refuse(self, page: RefusedPage) -> None:
+        self._journal.write(Event.PAGE_REFUSED, reason=str(page.reason))
         self._parts.panel.sound(Sound.REFUSED)
-        self._rest(Notice(f"page.{reason}", dict(details)))
+        self._rest(Notice(f"page.{page.reason}", dict(page.details)))
 
     def _take(self, page: Page) -> None:
         """Puts a page into its free slot; with the last one, the reading begins."""
-        self._hold(page)
+        self._slots.put(page)
         self._save(pages={**self._session.pages, page.number: sessions.of_frame(page.frame)})
         self._journal.write(Event.PAGE_TAKEN, page=page.number, sha256=page.frame.sha256)
-        if self._complete:
+        if self._slots.complete:
             self._read()
-        self._rest(None if self._complete else Notice("screen.page-good", {"page": page.number}, good=True))
-
-    def _hold(self, page: Page) -> None:
-        self._pages[page.number] = page
-        self._pictures[page.number] = self._parts.upright(page)
-
-    @property
-    def _complete(self) -> bool:
-        return len(self._pages) == len(self._place.layout.pages)
+        self._rest(None if self._slots.complete else Notice("screen.page-good", {"page": page.number}, good=True))
 
     def choose(self, replace: bool) -> Answer:
         """A person says which of two pictures of a page stays; the other one is kept on disk."""
@@ -212,10 +190,10 @@ class Station:
 
     def _replace(self, page: Page, new: sessions.Picture, old: sessions.Picture) -> None:
         """One durable step: the new picture, and the numbers of its page to be settled again."""
-        self._hold(page)
+        self._slots.put(page)
         changes: dict[str, Any] = {"pages": {**self._session.pages, page.number: new}}
         changes |= {"replaced": (*self._session.replaced, old), "pending": None}
-        if self._complete:
+        if self._slots.complete:
             fields = {field.id for field in self._place.layout.page(page.number).fields}
             self._review = sessions.carried_over(self._session.review, self._tally(), without=fields)
             changes["review"] = self._review.to_json()
@@ -231,7 +209,7 @@ class Station:
         self._journal.write(Event.PAGES_READ, asked=sum(bool(field.doubts) for field in tally.fields.values()))
 
     def _tally(self) -> Tally:
-        return self._parts.read([self._pages[number] for number in sorted(self._pages)])
+        return self._parts.read(self._slots.pages)
 
     # --- Tally -> Confirmation --------------------------------------------------------------------------------------
 
@@ -280,14 +258,13 @@ class Station:
     def _seal(self, role: str) -> None:
         place, review = self._place, self._review
         assert review is not None
-        pages = [self._pages[number] for number in sorted(self._pages)]
-        confirmation = review.confirmation(place.tps, role, pages, place.layout, place.limits)
+        confirmation = review.confirmation(place.tps, role, self._slots.pages, place.layout, place.limits)
         self._save(sealing=encode(self._parts.draft(confirmation)))
         self._sign_and_store()
 
     def _sign_and_store(self) -> None:
         sealed = self._parts.signer.seal(decode(self._session.sealing))
-        pictures = {page.frame.sha256: page.frame.data for page in self._pages.values()}
+        pictures = {page.frame.sha256: page.frame.data for page in self._slots.pages}
         self._stored = self._parts.ledger.commit(sealed, pictures)
         self._save(record=sealed.sha256.hex())
         self._journal.write(Event.SEALED, sequence=sealed.sequence, sha256=sealed.sha256.hex())
@@ -334,9 +311,9 @@ class Station:
             return self._rest(None)
         if saved.contest != self._place.layout.contest:
             raise Refused("session-contest", contest=saved.contest)
-        self._session, self._pages = saved, {}
+        self._session, self._slots = saved, Slots(self._place.layout, self._parts.upright)
         for picture in saved.pages.values():
-            self._hold(self._recognised(picture))
+            self._slots.put(self._recognised(picture))
         self._pending = self._recognised(saved.pending) if saved.pending else None
         self._review = Review.from_json(saved.review) if saved.review else None
         return self._go_on()
@@ -350,7 +327,7 @@ class Station:
         if self._session.sealing:
             self._enter(State.SEALING)
             return self._sign_and_store()
-        if self._complete and self._review is None:
+        if self._slots.complete and self._review is None:
             self._read()
         return self._rest(Notice("screen.resumed", good=True))
 
@@ -437,7 +414,7 @@ class Station:
             place=place.name,
             contest=place.layout.contest,
             title=dict(place.layout.title),
-            pages=show.page_views(place.layout, self._pages),
+            pages=self._slots.views(),
             pending=self._pending.number if self._pending else None,
             notice=self._notice,
             fields=show.field_views(place.layout, review) if review else (),

@@ -12,7 +12,6 @@ from firmware.panel.view import (
     CheckView,
     DeliveryView,
     FieldView,
-    PageView,
     PrintView,
     RecordView,
     SessionView,
@@ -20,15 +19,9 @@ from firmware.panel.view import (
 )
 from firmware.receipt.fingerprint import short_fingerprint
 from firmware.receipts import Receipts
-from firmware.records import Check, Delivery, Page, Status, StoredRecord
+from firmware.records import Check, Delivery, Status, StoredRecord
 from firmware.tally.review import Review
 from firmware.tally.wording import describe
-
-
-def page_views(layout: FormLayout, pages: Mapping[int, Page]) -> tuple[PageView, ...]:
-    """The slots in order."""
-    numbers = [page.number for page in layout.pages]
-    return tuple(PageView(number, pages[number].frame.sha256 if number in pages else None) for number in numbers)
 
 
 def field_views(layout: FormLayout, review: Review) -> tuple[FieldView, ...]:
