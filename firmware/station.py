@@ -113,10 +113,11 @@ class Station:
 
     def watch(self) -> float:
         """One look at what lies under the camera, for screen and lamp; gives the seconds until the next one."""
-        if not self._takes_pages:
+        wait = LOOK_SECONDS
+        if self._takes_pages:
+            wait = self._live.look(() if self._slots.complete else self._slots.numbers)
+        else:
             self._live.rest()
-            return LOOK_SECONDS
-        wait = self._live.look(() if self._slots.complete else self._slots.numbers)
         self._light()
         return wait
 

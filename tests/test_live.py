@@ -174,7 +174,7 @@ def test_the_live_picture_does_not_change_the_version_that_makes_the_screen_load
 
 
 def test_during_the_review_the_camera_looks_only_while_somebody_wants_to_take_a_page_again(
-    station: Station, camera: ScriptedCamera, clock: Clock
+    station: Station, camera: ScriptedCamera, clock: Clock, panel: RecordedPanel
 ) -> None:
     camera.sees, camera.shots = sheet(), [(frame(f"page {number}"),) for number in (1, 2, 3)]
     take_all_pages(station)
@@ -185,8 +185,11 @@ def test_during_the_review_the_camera_looks_only_while_somebody_wants_to_take_a_
     live = station.view(watching=True).live
     assert live
     assert (live.key, live.page) == ("live.good", 2), "a page that is there may be taken again"
+    assert panel.lamps[-1] is LampState.READY
     clock.now += WATCHED_SECONDS + 1
     assert station.view().live is None
+    look(station, clock)
+    assert panel.lamps[-1] is LampState.OFF
     assert station.live_picture() is None
 
 

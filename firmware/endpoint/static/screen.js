@@ -60,6 +60,7 @@ async function showLive(now) {
   live.querySelector("svg").setAttribute("viewBox", `0 0 ${now.size[0] || 4} ${now.size[1] || 3}`);
   live.querySelector("polygon").setAttribute("points", now.points);
   live.classList.toggle("good", now.good);
+  live.classList.toggle("blind", !now.number);
   const caption = live.querySelector("figcaption");
   if (caption.textContent !== now.says) caption.textContent = now.says;
 }
