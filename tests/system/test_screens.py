@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.simulators.mishaps import mishaps
 from tests.simulators.paper.sets import legible, paper_set
 from tests.simulators.room import ROOT, Room
 
@@ -36,7 +37,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     made = paper_set(FORM, SEED, "mild", spoil=SPOILED, writer=legible(SEED))
     other = paper_set("c.hasil-dpr-demo", 3, "mild")
     stack = [(f"page{number}.jpg", made.pages[number]) for number in (2, 1, 3)]
-    extra = [("other.jpg", other.pages[1]), ("again.jpg", made.pages[2] + b"\0")]
+    extra = [("other.jpg", other.pages[1]), ("again.jpg", made.pages[2] + b"\0"), *mishaps(made.pages[2])]
     with Room(tmp_path_factory.mktemp("room"), FORM, stack, made.values, extra=extra) as room:
         yield room
 
@@ -125,9 +126,15 @@ def test_the_whole_way_with_everything_that_goes_wrong_on_it(browser: Any, room:
 def _pages(person: Person) -> None:
     desk = person.room.desk
     person.see("pages")
+    person.page.wait_for_selector("#live.good")
     person.shot("01-start")
     stack = desk.sheets()
+    desk.put("extra-empty-table.jpg")
+    person.page.wait_for_selector("#live:not(.good) img:not([hidden])")
+    person.shot("01-no-paper")
     desk.put("extra-other.jpg")
+    person.page.wait_for_selector("#live polygon[points*=',']", state="attached")
+    person.shot("01-another-form-seen")
     person.press()
     person.see("working")
     person.shot("02-working")
@@ -140,6 +147,8 @@ def _pages(person: Person) -> None:
         person.page.wait_for_selector(f"main.pages .taken:nth-child({'2' if sheet.endswith('2.jpg') else '1'})")
     person.shot("04-two-pages")
     desk.put("extra-again.jpg")
+    person.page.wait_for_selector("#live figcaption:has-text('2 dari 3')")
+    person.shot("04-page-there-already")
     person.press()
     person.page.wait_for_selector(".slots .pending")
     person.shot("05-page-twice")
