@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from firmware.capture.camera import PREVIEW_SIDE
+from firmware.capture.glimpse import drawn
 from firmware.capture.guidance import GOOD_SECONDS, Bgr, Guidance, Instruction, guide
 from firmware.capture.picture import frame_from_bytes, glance
+from firmware.capture.search import targets_of
 from firmware.forms.loader import shipped_layouts
 from firmware.messages import LANGUAGES, sentence
 from firmware.records import RefusedPage
@@ -169,6 +171,14 @@ def test_the_tag_of_a_page_that_others_resemble_is_covered() -> None:
     cv2.circle(picture, (round(thumb[0]), round(thumb[1])), 34, (110, 140, 190), -1)
     said = watch(picture, picture, wanted=DPR)
     assert (said.instruction, said.page) == (Instruction.UNCLEAR, None)
+
+
+@pytest.mark.parametrize("flat", [(1.0, 1.0, 0.0), (0.0, 0.0, 0.0)])
+def test_a_guess_folds_the_page_into_a_line(flat: tuple[float, float, float]) -> None:
+    """What a tag and two wrong marks can lead to: it is given up, and nothing breaks."""
+    gray = cv2.cvtColor(sheet(), cv2.COLOR_BGR2GRAY)
+    lines = targets_of([layout(HASIL)])[1].lines
+    assert drawn(np.asarray(gray, np.uint8), lines, np.array([flat, flat, (0.0, 0.0, 1.0)])) is None
 
 
 def test_noise_alone_makes_no_work() -> None:

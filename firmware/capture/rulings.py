@@ -169,6 +169,8 @@ def probe(gray: Gray, homography: Matrix, pieces: LinePieces, reach: float) -> P
     if not len(pieces):
         return Probe(np.zeros(0), np.zeros(0))
     scale = pixels_per_mm(homography, pieces.centre)
+    if not 0 < scale < np.inf:  # a guess that folds the page into a line or a point: nothing is seen
+        return Probe(np.zeros(len(pieces)), np.zeros(len(pieces)))
     step = max(STEP_PIXELS / scale, reach / MAX_STEPS)
     side_room = 3.0 * float(pieces.width.max()) + 3.0 / scale
     near = max(1, int(reach / step))
