@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from firmware.capture.camera import PREVIEW_SIDE
+from firmware.capture.fit import Anchors, posed
 from firmware.capture.glimpse import drawn
 from firmware.capture.guidance import GOOD_SECONDS, Bgr, Guidance, Instruction, guide
 from firmware.capture.picture import frame_from_bytes, glance
@@ -178,7 +179,10 @@ def test_a_guess_folds_the_page_into_a_line(flat: tuple[float, float, float]) ->
     """What a tag and two wrong marks can lead to: it is given up, and nothing breaks."""
     gray = cv2.cvtColor(sheet(), cv2.COLOR_BGR2GRAY)
     lines = targets_of([layout(HASIL)])[1].lines
-    assert drawn(np.asarray(gray, np.uint8), lines, np.array([flat, flat, (0.0, 0.0, 1.0)])) is None
+    guess = np.array([flat, flat, (0.0, 0.0, 1.0)])
+    assert drawn(np.asarray(gray, np.uint8), lines, guess) is None
+    corner = Anchors(np.zeros((1, 2)), np.zeros((1, 2)), 1.0)
+    assert (posed(guess, corner, lines.pose) == guess).all()
 
 
 def test_noise_alone_makes_no_work() -> None:

@@ -65,6 +65,8 @@ def corrected(
     homography: Matrix, pieces: LinePieces, probe: Probe, anchors: Anchors, stiffness: Stiffness = FREE
 ) -> Matrix:
     """The homography (page mm to pixels) that fits what was seen; the same one where too little was seen."""
+    if not abs(np.linalg.det(homography)) > 0:  # it folds the page into a line, or is no number: nothing corrects it
+        return homography
     rows, target, base, centre, size = _equations(homography, pieces, probe, anchors)
     allowed = np.array(
         [stiffness.move, *[stiffness.affine] * 2] * 2 + [stiffness.perspective * size / stiffness.over] * 2
