@@ -22,7 +22,9 @@ def draw(path: Path, outcome: Outcome) -> None:
     memory.plot(captures, cameras, ".", markersize=3, label="camera's process", color="#c55a11")
     memory.set(ylabel="memory of its own, MB", ylim=(0, None))
     growth = f"{outcome.growth_bytes / MEGA:+.2f} MB"
-    memory.set_title(f"{outcome.captures} captures, {outcome.faults} faults, seed {outcome.seed}: {growth}")
+    memory.set_title(
+        f"{outcome.captures} captures, {outcome.faults} faults, seed {outcome.seed}: {growth} after the warm-up"
+    )
     for name, values in {
         "descriptors": [sample.descriptors for sample in outcome.samples],
         "shared-memory segments": [sample.segments for sample in outcome.samples],
@@ -32,5 +34,5 @@ def draw(path: Path, outcome: Outcome) -> None:
     held.set(ylabel="held by the kiosk", xlabel="captures", ylim=(0, None))
     for axes in (memory, held):
         axes.grid(color="#e4e4e4")
-        axes.legend(frameon=False, loc="lower right")
+        axes.legend(frameon=False, loc="center right")
     figure.savefig(path, dpi=DPI)
