@@ -20,7 +20,7 @@ from tests.test_gpiozero_panel import *  # noqa: F403 - the same tests
 
 
 @pytest.fixture
-def rig() -> Iterator[Rig]:
+def rig() -> Iterator[Rig]:  # type: ignore[no-redef]  # in the place of the mock pins
     with closing(WiredRig(open_pi_pins())) as bench:
         yield bench
 
