@@ -56,6 +56,11 @@ def glaring(picture: Bgr) -> Bgr:
     return np.asarray(np.clip(picture + 400 * np.exp(-away)[..., None], 0, 255), np.uint8)
 
 
+def held_down(picture: Bgr) -> Bgr:
+    """A hand lies on the page."""
+    return np.asarray(cv2.ellipse(picture.copy(), (460, 420), (120, 70), 60, 0, 360, (120, 150, 200), -1), np.uint8)
+
+
 def smeared(picture: Bgr, pixels: int) -> Bgr:
     kernel = np.full((1, pixels), 1 / pixels, np.float32)
     return np.asarray(cv2.filter2D(picture, -1, kernel), np.uint8)
@@ -111,6 +116,7 @@ def wrong_pictures() -> dict[str, tuple[Bgr, Instruction]]:
         "cut at the top": (shifted(sheet(), 0, -160), Instruction.BACK),
         "half of it": (shifted(sheet(), 0, 480), Instruction.BACK),
         "a lamp in the paper": (glaring(sheet()), Instruction.GLARE),
+        "a hand on the numbers": (held_down(sheet()), Instruction.COVERED),
         "out of focus": (sheet(blur=5.0), Instruction.BLURRED),
         "another form": (sheet(DPR, 1), Instruction.OTHER_FORM),
         "an old form": (sheet(C1, 1), Instruction.OTHER_FORM),

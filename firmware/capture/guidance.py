@@ -42,14 +42,15 @@ LEAST_CONTRAST = 40
 """Grey levels between dark and light; with less there is nothing that could be blurred, and no print."""
 GLARE_LEVEL = 248
 """Grey level from which paper is burnt out."""
-WASHED = 0.1
-"""A line under glare is left with less than this part of the contrast that the page's lines have."""
-GLARE_SHARE = 0.75
-"""Part of the lines of one block that are washed out under glare. Rendered previews without glare, also of half the
-size, whose thin lines vanish here and there: 0.6 and less; a spot that burns print out: 0.86 and more."""
-GLARE_BLOCKS = 10
-"""Blocks along each side of the picture in which glare is looked for: the reflection of a lamp is as large."""
-GLARE_LINES = 4
+GONE = 0.1
+"""A line with less than this part of the contrast that the page's lines have is not seen."""
+GONE_SHARE = 0.75
+"""Part of the lines of one block that are not seen under glare or a hand. Rendered previews without either: none; at
+two thirds of the size, where thin lines vanish here and there, 0.6 and less; a spot that burns print out: 0.86 and
+more."""
+BLOCKS = 10
+"""Blocks along each side of the picture: the reflection of a lamp and a hand are as large."""
+BLOCK_LINES = 4
 """Pieces of line that a block must have to be judged."""
 PRINT_STEP = 25
 """Grey levels from pixel to pixel that print on paper has somewhere."""
@@ -72,8 +73,10 @@ class Instruction(StrEnum):
     CLOSER = "closer"
     BACK = "back"
     """It is cut at the picture's edge."""
-    GLARE = "glare"
     BLURRED = "blurred"
+    GLARE = "glare"
+    COVERED = "covered"
+    """A hand, a pen or a fold hides print."""
     STILL = "still"
     """It moves."""
     UNCLEAR = "unclear"
@@ -240,9 +243,9 @@ def _flaw(gray: Gray, thumb: Gray, glimpse: Glimpse) -> Instruction | None:
     if _fill(gray, glimpse) < LEAST_FILL:
         return Instruction.CLOSER
     contrast = probe(gray, homography, lines.pieces, 0.2 * lines.side).contrast
-    if _is_washed(gray, project(homography, lines.pieces.centre), contrast):
-        return Instruction.GLARE
-    return Instruction.BLURRED if _is_soft(gray) else None
+    if _is_soft(gray):
+        return Instruction.BLURRED
+    return _hides(gray, project(homography, lines.pieces.centre), contrast)
 
 
 def _paper_level(thumb: Gray, gray: Gray, glimpse: Glimpse) -> float:
@@ -270,16 +273,18 @@ def _fill(gray: Gray, glimpse: Glimpse) -> float:
     return float(max(np.ptp(corners, axis=0) / (gray.shape[1], gray.shape[0])))
 
 
-def _is_washed(gray: Gray, places: Floats, contrast: Floats) -> bool:
-    """True when somewhere the lines have lost their contrast and the paper around them is burnt out."""
-    paper = cv2.dilate(gray, np.ones((7, 7), np.uint8))
+def _hides(gray: Gray, places: Floats, contrast: Floats) -> Instruction | None:
+    """What hides print somewhere: the paper around it is burnt out, or something lies on it."""
     inside = (places >= 0).all(axis=1) & (places < gray.shape[::-1]).all(axis=1)
     x, y = places[inside].astype(np.intp).T
-    washed = (paper[y, x] >= GLARE_LEVEL) & (contrast[inside] < WASHED * float(np.median(contrast)))
-    block = y * GLARE_BLOCKS // gray.shape[0] * GLARE_BLOCKS + x * GLARE_BLOCKS // gray.shape[1]
-    lines = np.bincount(block, minlength=GLARE_BLOCKS**2)
-    lost = np.bincount(block, weights=washed, minlength=GLARE_BLOCKS**2)
-    return bool((lost[lines >= GLARE_LINES] > GLARE_SHARE * lines[lines >= GLARE_LINES]).any())
+    gone = contrast[inside] < GONE * float(np.median(contrast))
+    burnt = cv2.dilate(gray, np.ones((7, 7), np.uint8))[y, x] >= GLARE_LEVEL
+    block = y * BLOCKS // gray.shape[0] * BLOCKS + x * BLOCKS // gray.shape[1]
+    least = np.maximum(GONE_SHARE * np.bincount(block, minlength=BLOCKS**2), GONE_SHARE * BLOCK_LINES)
+    for why, hidden in ((Instruction.GLARE, gone & burnt), (Instruction.COVERED, gone & ~burnt)):
+        if (np.bincount(block, weights=hidden, minlength=BLOCKS**2) > least).any():
+            return why
+    return None
 
 
 def _is_soft(gray: Gray) -> bool:

@@ -61,6 +61,14 @@ def _moving(page: Bgr, rng: np.random.Generator) -> cv2.typing.MatLike:
     return cv2.filter2D(page, -1, kernel if rng.random() < 0.5 else kernel.T)
 
 
+def _covered(page: Bgr, rng: np.random.Generator) -> cv2.typing.MatLike:
+    """A hand of a sixth of the picture's height."""
+    height, width = page.shape[:2]
+    middle = (round(rng.uniform(0.35, 0.65) * width), round(rng.uniform(0.4, 0.7) * height))
+    size = (round(height / 6), round(height / 11))
+    return cv2.ellipse(page.copy(), middle, size, float(rng.uniform(0, 180)), 0, 360, (120, 150, 200), -1)
+
+
 FAULTS: dict[str, Fault] = {
     "none: good": lambda page, rng: page,
     "empty table": lambda page, rng: np.full_like(page, TABLE),
@@ -68,6 +76,7 @@ FAULTS: dict[str, Fault] = {
     "cut at the edge": _cut,
     "in the dark": lambda page, rng: cv2.convertScaleAbs(page, alpha=rng.uniform(0.1, 0.22)),
     "glare": _glare,
+    "under a hand": _covered,
     "out of focus": lambda page, rng: cv2.GaussianBlur(page, (0, 0), rng.uniform(3.5, 5)),
     "moving": _moving,
 }
