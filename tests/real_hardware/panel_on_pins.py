@@ -19,8 +19,8 @@ from tests.panel_rig import Rig
 from tests.test_gpiozero_panel import *  # noqa: F403 - the same tests
 
 
-@pytest.fixture
-def rig() -> Iterator[Rig]:  # type: ignore[no-redef]  # in the place of the mock pins
+@pytest.fixture  # type: ignore[no-redef]  # in the place of the mock pins
+def rig() -> Iterator[Rig]:
     with closing(WiredRig(open_pi_pins())) as bench:
         yield bench
 
