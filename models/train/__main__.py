@@ -23,8 +23,8 @@ from models.train.network import DigitNet
 from models.train.training import BATCH, REAL_SHARE, prepare, train
 
 POOL_CELLS = 100_000
-AWKWARD_SHARE, RARE_SHARE = 0.12, 0.15
-"""Awkward cells, and cells in the hands of small sources (which MNIST would drown), for every usual one."""
+AWKWARD_SHARE = 0.12
+"""Awkward cells for every cell of the training pool."""
 
 STEPS = 6_000
 SEED = 1
@@ -40,7 +40,7 @@ def described(boxes: list[datasets.Box]) -> dict[str, Any]:
         "real_2024_boxes": counts,
         "split": f"by number: train < {datasets.VALIDATION_FROM} <= validation < {datasets.TEST_FROM} <= test",
         "corrected_labels": len(datasets.read_corrections()),
-        "sources": ["2024 boxes", "MNIST", "USPS", "Semeion without 0, three quarters", "drawn strokes"],
+        "sources": ["2024 boxes", "MNIST", "USPS", "drawn strokes"],
         "calibrated_on": [
             "2024 boxes, validation block",
             "synthetic cells",
@@ -56,7 +56,8 @@ def described(boxes: list[datasets.Box]) -> dict[str, Any]:
 @click.option("--pool-cells", default=POOL_CELLS, show_default=True)
 @click.option("--seed", default=SEED, show_default=True, help="Draws the pool and starts the network.")
 @click.option("--start", type=FOLDER, help="Folder of a finished model to go on from, instead of random weights.")
-@click.option("--blend", default=1.0, show_default=True, help="How far to go from --start's weights to the new ones.")
+@click.option("--back-to", type=FOLDER, help="Folder of an earlier model to draw the new weights back to.")
+@click.option("--blend", default=0.5, show_default=True, help="How far to go from --back-to's weights to the new ones.")
 @click.option("--without", type=click.Choice(["mnist", "usps", "touching"]), multiple=True, help="Leave a source out.")
 @click.option("--measure", multiple=True, help="NAME=FILE.npz with cells and labels: measured, never learnt.")
 @click.option("--cache", type=FOLDER, help="Folder in which drawn pools are kept between runs.")
@@ -69,6 +70,7 @@ def main(
     pool_cells: int,
     seed: int,
     start: Path | None,
+    back_to: Path | None,
     blend: float,
     without: tuple[str, ...],
     measure: tuple[str, ...],
@@ -82,9 +84,7 @@ def main(
     drawing = pool.Drawing(folder, boxes, without, processes, cache)
     usual = drawing.pool("train", pool_cells, pool.TRAINING_SEED + seed)
     awkward = drawing.pool("awkward", int(AWKWARD_SHARE * pool_cells), pool.TRAINING_SEED + seed)
-    rare = drawing.pool("rare", int(RARE_SHARE * pool_cells), pool.TRAINING_SEED + seed)
-    parts = usual, awkward, rare
-    cells = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+    cells = np.concatenate([usual[0], awkward[0]]), np.concatenate([usual[1], awkward[1]])
     real = prepare([box for box in boxes if box.split == "train"])
     unclear = (1 - REAL_SHARE) * float(np.mean(cells[1] == LABELS.index("unclear")))
     click.echo(f"{len(cells[0])} pool cells drawn, {steps} steps of {BATCH}")
@@ -93,8 +93,11 @@ def main(
     calibrate.move_unclear_prior(net, unclear, calibrate.UNCLEAR_IN_LIFE)
     run: dict[str, Any] = {"synthetic_cells": pool_cells, "steps": steps, "seed": seed, "without": list(without)}
     if before:
-        net = resume.network(resume.blended(before[1], export.onnx_bytes(net), blend), cells[0])
-        run["started_from"] = _history(before[0]) | {"share_of_the_way": blend}
+        run["started_from"] = _history(before[0])
+    if back_to:
+        earliest, weights = manifest.load(back_to)
+        net = resume.network(resume.blended(weights, export.onnx_bytes(net), blend), cells[0])
+        run["drawn_back"] = {"sha256": earliest.sha256, "share_of_the_way": blend}
     finish(net, out, measured_blocks(drawing, measure), described(boxes) | run)
 
 

@@ -36,6 +36,15 @@ REAL_INK = {"awkward": "train"}
 DRAWN_SHARE = 0.25
 """Share of strokes of our own beside public and real ink, see InkShelf.drawn."""
 
+FOREIGN_MIX = dict.fromkeys("123456789", 1 / 9)
+"""Labels of the foreign hands' cells: Semeion without its zeros."""
+
+REAL_INK = {"awkward": "train"}
+"""Which boxes lend their ink, where the name does not say so."""
+
+DRAWN_SHARE = 0.25
+"""Share of strokes of our own beside public and real ink, see InkShelf.drawn."""
+
 MIXES = {"rare": dict.fromkeys(DIGITS, 0.1), "foreign": dict.fromkeys("123456789", 1 / 9)}
 """Labels of the small sources' cells; Semeion is used without its zeros."""
 
@@ -74,13 +83,10 @@ def _lift(boxes: Iterable[data.Box]) -> dict[str, list[NDArray[np.float32]]]:
 
 
 def public_hands(folder: Path, split: str, without: Collection[str] = ()) -> list[Digits]:
-    """Public digits for one split: "rare" are the small sources, "foreign" hands of a small source that stay unseen."""
-    if split in ("rare", "foreign"):
+    """Public digits for one split: none for "awkward" cells; for "foreign" a source that nothing is trained on."""
+    if split == "foreign":
         pictures, labels = data.semeion(folder)
-        part = slice(SEMEION_TRAINED) if split == "rare" else slice(SEMEION_TRAINED, None)
-        kept = labels[part] != 0  # many of its zeros are slashed
-        semeion = pictures[part][kept], labels[part][kept]
-        return [semeion, data.usps(folder)] if split == "rare" and "usps" not in without else [semeion]
+        return [(pictures[labels != 0], labels[labels != 0])]  # many of its zeros are slashed
     if split == "validation":
         return [] if "mnist" in without else [_first(data.mnist(folder, "t10k"), VALIDATION_MNIST)]
     if split == "awkward":
@@ -113,7 +119,7 @@ def shelf(folder: Path, boxes: Sequence[data.Box], split: str, without: Collecti
         own_inks = [ink for ink in skeletons(white, INK_THRESHOLD) if ink is not None]
         repeat = max(1, len(thinned[name]) // (2 * len(own_inks))) if own_inks else 0
         thinned[name] = thinned[name] + own_inks * repeat
-    return InkShelf(thinned, lifts, sharp, drawn=0.0 if split in HANDS_ONLY else DRAWN_SHARE)
+    return InkShelf(thinned, lifts, sharp, drawn=0.0 if split == "foreign" else DRAWN_SHARE)
 
 
 def _chunk(seed: int, draw: Draw, chunk: int) -> Pool:
@@ -161,7 +167,7 @@ class Drawing:
         if self.cache and (self.cache / name).is_file():
             with np.load(self.cache / name) as kept:
                 return kept["cells"], kept["labels"]
-        inks = shelf(self.folder, [] if split in HANDS_ONLY else self.boxes, split, self.without)
+        inks = shelf(self.folder, [] if split == "foreign" else self.boxes, split, self.without)
         cells, labels = draw_pool(self._draw(split, inks), count, seed, self.processes)
         if self.cache:
             np.savez(self.cache / name, cells=cells, labels=labels)
@@ -172,4 +178,4 @@ class Drawing:
         if split == "awkward":
             return partial(awkward_cell, shelf=inks, boxed_share=1.0 if boxed_only else AWKWARD_BOXED_SHARE)
         boxed_share = 1.0 if boxed_only else BOXED_SHARE
-        return partial(random_cell, shelf=inks, boxed_share=boxed_share, mix=MIXES.get(split, MIX))
+        return partial(random_cell, shelf=inks, boxed_share=boxed_share, mix=FOREIGN_MIX if split == "foreign" else MIX)

@@ -29,7 +29,7 @@ WHOLE_SHARE = 0.2
 """Share of real boxes shown as the whole crop instead of framed: the border is not always found."""
 
 PEAK_RATE = 3e-3
-AGAIN_RATE = 1e-3
+AGAIN_RATE = 1.5e-3
 """Peak of the learning rate for a network that was trained before."""
 
 WEIGHT_DECAY = 2e-3
