@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from firmware.records import CELL_PIXELS, DIGITS, LABELS
 from models.train import label_check
-from models.train.cells import MIX, THICKEST, InkShelf, fitting_pen, random_cell
+from models.train.cells import FAINT, MIX, THICKEST, InkShelf, awkward_cell, fitting_pen, random_cell, write
 from models.train.data import Box
 from models.train.ink import ThinnedInk, skeletons, thin
-from models.train.pool import CHUNK, draw_pool
+from models.train.paper import CANVAS
+from models.train.pool import CHUNK, Drawing, draw_pool
 from models.train.strokes import CURVED, FOREIGN, foreign, glyph
 
 SEED = 5_190
@@ -88,3 +90,33 @@ def test_neighbouring_boxes_are_in_different_folds() -> None:
     folds = [label_check.fold_of(replace(box, number=number)) for number in range(1, 601)]
     assert sorted(set(folds)) == list(range(label_check.FOLDS))
     assert folds == sorted(folds)
+
+
+def test_half_a_digit_counts_as_the_digit_or_as_blank() -> None:
+    rng = np.random.default_rng(SEED)
+    drawn = [awkward_cell(rng, InkShelf(), boxed_share=1.0) for _ in range(300)]
+    labels = {LABELS[label] for _, label in drawn}
+    assert "unclear" in labels
+    assert "blank" not in labels
+    assert labels & set(DIGITS)
+
+
+def test_faint_pen_writes_dark() -> None:
+    rng = np.random.default_rng(SEED)
+    white = np.full((CANVAS, CANVAS), 200, np.float32)
+    write(rng, white, InkShelf(), "8", True, faint=True)
+    assert FAINT[0] * 200 - 1 <= white.min() < FAINT[1] * 200 + 1
+
+
+def test_left_out_source_is_drawn_all_the_same(tmp_path: Path) -> None:
+    drawing = Drawing(tmp_path, [], ("touching",), 1, None)
+    for split in ("train", "awkward"):
+        assert drawing.draw(split, InkShelf()).keywords["boxed_share"] == 1.0
+
+
+def test_pool_is_taken_from_another_run(tmp_path: Path) -> None:
+    kept = np.zeros((1, CELL_PIXELS, CELL_PIXELS), np.uint8), np.array([3])
+    np.savez(tmp_path / "train-1-7-mnist.npz", cells=kept[0], labels=kept[1])
+    assert Drawing(tmp_path, [], ("mnist",), 1, tmp_path).pool("train", 1, 7)[1].tolist() == [3]
+    with pytest.raises(FileNotFoundError):
+        Drawing(tmp_path, [], (), 1, tmp_path).pool("train", 1, 7)

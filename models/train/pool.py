@@ -168,12 +168,13 @@ class Drawing:
             with np.load(self.cache / name) as kept:
                 return kept["cells"], kept["labels"]
         inks = shelf(self.folder, [] if split == "foreign" else self.boxes, split, self.without)
-        cells, labels = draw_pool(self._draw(split, inks), count, seed, self.processes)
+        cells, labels = draw_pool(self.draw(split, inks), count, seed, self.processes)
         if self.cache:
             np.savez(self.cache / name, cells=cells, labels=labels)
         return cells, labels
 
-    def _draw(self, split: str, inks: InkShelf) -> Draw:
+    def draw(self, split: str, inks: InkShelf) -> partial[tuple[Gray, int]]:
+        """How one cell of a split is drawn."""
         boxed_only = "touching" in self.without
         if split == "awkward":
             return partial(awkward_cell, shelf=inks, boxed_share=1.0 if boxed_only else AWKWARD_BOXED_SHARE)
