@@ -91,6 +91,15 @@ def test_the_paper_lies_turned(turn: float) -> None:
     assert (watch(picture, picture).instruction, watch(picture).page) == (Instruction.GOOD, 2)
 
 
+@pytest.mark.parametrize("form", [C1, HASIL])
+def test_the_camera_looks_from_the_side(form: str) -> None:
+    sheet_size = layout(form).width, layout(form).height
+    corners = np.array([(0, 0), (sheet_size[0], 0), sheet_size, (0, sheet_size[1])], np.float32)
+    seen = np.array([(103, 37), (690, 58), (676, 921), (30, 878)], np.float32)
+    picture = photograph(form, 1, cv2.getPerspectiveTransform(corners, seen).astype(float), SIZE, blur=0.4)
+    assert watch(picture, picture, wanted=form).instruction is Instruction.GOOD
+
+
 def test_the_outline_is_where_the_sheet_is() -> None:
     homography = pose(HASIL, SIZE, 1.5, 0.01, 0.92, 3)
     outline = watch(sheet()).outline

@@ -1,6 +1,6 @@
 """Where a page is in a small picture, quickly: what a person is guided by while nothing has been taken yet.
 
-The same means as search.py, without its proof: where the page was a moment ago, then its tag, then its printed lines.
+The same means as search.py, without its proof: where the page was a moment ago, its tag, its printed lines, its marks.
 A glimpse proves nothing and no cell is ever cut by it.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from firmware.capture.recognition import Sighting, clear_tag, identity_at
 from firmware.capture.registration import Lines, from_identity, near_identity, support_of
 from firmware.capture.rulings import Floats, probe, project
 from firmware.capture.search import Target
+from firmware.capture.squares import guess_by_marks
 from firmware.capture.structure import guess_pages
 from firmware.forms.layout import IdentityKind
 from firmware.records import Gray, Matrix
@@ -34,6 +36,8 @@ LEAST_SHOWN = 0.3
 LEAST_SCORE = 0.95
 """Of a guess by lines that is followed up."""
 GUESSES_TRIED = 3
+QUADS_TRIED = 6
+"""Choices of four marks that are followed up, the largest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ def find(gray: Gray, wanted: Sequence[Target], others: Sequence[Target], before:
         (_followed(gray, everything, before) if before else None)
         or _by_tag(gray, everything)
         or _by_lines(gray, wanted)
+        or _by_squares(gray, wanted)
         or _by_lines(gray, others)
     )
 
@@ -108,6 +113,17 @@ def _by_lines(gray: Gray, targets: Sequence[Target]) -> Glimpse | None:
         if homography is not None:
             named, alike = _named(gray, homography, target, targets)
             return Glimpse(named or target, homography, named is not None or not alike)
+    return None
+
+
+def _by_squares(gray: Gray, targets: Sequence[Target]) -> Glimpse | None:
+    """A page that lies too aslant for its lines, by its four marks where these are squares."""
+    by_marks = {target.known.page.marks for target in targets}
+    guesses = (guess for marks in by_marks for guess in guess_by_marks(gray, marks)[:QUADS_TRIED])
+    for guess, target in product(guesses, targets):
+        homography = drawn(gray, target.lines, guess)
+        if homography is not None:
+            return Glimpse(target, homography, not any(_alike(target, other) for other in targets))
     return None
 
 
