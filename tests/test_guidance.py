@@ -10,8 +10,9 @@ import pytest
 
 from firmware.capture.camera import PREVIEW_SIDE
 from firmware.capture.fit import Anchors, posed
+from firmware.capture.flaws import Instruction
 from firmware.capture.glimpse import drawn
-from firmware.capture.guidance import GOOD_SECONDS, Bgr, Guidance, Instruction, guide
+from firmware.capture.guidance import GOOD_SECONDS, Bgr, Guidance, guide
 from firmware.capture.picture import frame_from_bytes, glance
 from firmware.capture.search import targets_of
 from firmware.forms.loader import shipped_layouts
