@@ -28,7 +28,7 @@ def _shadow(how: Level, rows: Map, columns: Map, rng: np.random.Generator) -> Ma
     softness = rng.uniform(0.5, 1.5) if rng.random() < how.hard_edge else rng.uniform(4, 16)
     if rng.random() < 0.5:
         away = columns * np.cos(angle) + rows * np.sin(angle) - edge
-        return np.asarray(1 / (1 + np.exp(-away * len(rows) / softness)), np.float32)
+        return np.asarray(1 / (1 + np.exp(np.clip(-away * len(rows) / softness, -50, 50))), np.float32)
     high, wide = rows.shape[:2]
     phone = np.zeros((high, wide), np.float32)
     centre = ((0.5 + edge) * wide, (0.5 + rng.uniform(-0.3, 0.3)) * high)
