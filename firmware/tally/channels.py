@@ -36,8 +36,15 @@ class Witness:
     """Shape (10 ** cells,), sums to 1: how well every number explains it; all equal when it says nothing."""
     number: int | None
     """What it says, when that is clear."""
-    against: bool
-    """It says something else than the boxes, or nothing that can be told although something was written."""
+    columns: tuple[bubbles.Verdict, ...] = ()
+    """Where it speaks box by box: what it says of each."""
+
+    def against(self, labels: Sequence[str], value: int | None) -> bool:
+        """Whether it says something else than the boxes, taken for `labels` that spell `value`; or, box by box,
+        nothing that can be told although something was written."""
+        if self.columns:
+            return bubbles.contradict(labels, self.columns)
+        return None not in (self.number, value) and self.number != value
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ class FieldEvidence:
     reading: FieldReading
     boxes: Distribution
     """Given its boxes alone."""
+    witnesses: tuple[Witness, ...]
     posterior: Distribution
     """Given boxes and witnesses."""
 
@@ -63,24 +71,21 @@ class FieldEvidence:
 
 def weigh(reading: FieldReading) -> FieldEvidence:
     """All channels of one field as one distribution."""
-    boxes = grammar.distribution(reading.cells, MISREAD)
-    labels = [cell.label for cell in reading.cells]
-    return FieldEvidence(reading, boxes, combine(boxes, witnesses(reading, labels, None)))
+    boxes, found = grammar.distribution(reading.cells, MISREAD), witnesses(reading)
+    return FieldEvidence(reading, boxes, found, combine(boxes, found))
 
 
-def witnesses(reading: FieldReading, labels: Sequence[str], value: int | None) -> tuple[Witness, ...]:
-    """The channels beside the boxes, held against what the boxes are taken for."""
+def witnesses(reading: FieldReading) -> tuple[Witness, ...]:
+    """The channels beside the boxes."""
     found = []
     if reading.bubbles:
-        verdicts = [bubbles.verdict(column) for column in reading.bubbles]
-        against = bubbles.contradict(labels, verdicts)
-        said = bubbles.number(verdicts)
-        found.append(Witness("H11", Doubt.BUBBLES, "rule.bubbles", bubbles.likelihood(verdicts), said, against))
+        verdicts = tuple(bubbles.verdict(column) for column in reading.bubbles)
+        likelihood, said = bubbles.likelihood(verdicts), bubbles.number(verdicts)
+        found.append(Witness("H11", Doubt.BUBBLES, "rule.bubbles", likelihood, said, verdicts))
     if reading.strokes is not None:
-        said = strokes.number(reading.strokes)
-        against = None not in (said, value) and said != value
         likelihood = strokes.likelihood(reading.strokes, 10 ** len(reading.cells))
-        found.append(Witness("H10", Doubt.STROKES, "rule.strokes", likelihood, said, against))
+        said = strokes.number(reading.strokes)
+        found.append(Witness("H10", Doubt.STROKES, "rule.strokes", likelihood, said))
     return tuple(found)
 
 
@@ -95,9 +100,11 @@ def combine(boxes: Distribution, others: Sequence[Witness]) -> Distribution:
     return Distribution(numbers, empty, other)
 
 
-def checks(reading: FieldReading, value: int | None, found: Sequence[Witness]) -> tuple[Check, ...]:
-    """H10, H11 and H12 of one field."""
-    return (_spelled(reading.field, reading.cells, value), *(_agrees(reading.field, value, entry) for entry in found))
+def checks(evidence: FieldEvidence, labels: Sequence[str], value: int | None) -> tuple[Check, ...]:
+    """H10, H11 and H12 of one field that is taken for `labels`."""
+    reading = evidence.reading
+    found = (_agrees(reading.field, value, entry, entry.against(labels, value)) for entry in evidence.witnesses)
+    return (_spelled(reading.field, reading.cells, value), *found)
 
 
 def _spelled(field: str, cells: Sequence[CellReading], value: int | None) -> Check:
@@ -108,14 +115,7 @@ def _spelled(field: str, cells: Sequence[CellReading], value: int | None) -> Che
     )
 
 
-def _agrees(field: str, value: int | None, found: Witness) -> Check:
+def _agrees(field: str, value: int | None, found: Witness, against: bool) -> Check:
     known = found.number is not None and found.number == value
-    return Check(
-        found.rule,
-        False if found.against else (True if known else None),
-        (field,),
-        False,
-        value,
-        found.number,
-        found.message,
-    )
+    ok = False if against else (True if known else None)
+    return Check(found.rule, ok, (field,), False, value, found.number, found.message)

@@ -15,7 +15,7 @@ from firmware.forms.layout import Field, FormLayout
 from firmware.records import Check, Doubt, FieldTally, Reading, Status, Tally
 from firmware.tally import grammar, rules
 from firmware.tally.belonging import foreign_pages
-from firmware.tally.channels import FieldEvidence, Witness, checks, weigh, witnesses
+from firmware.tally.channels import FieldEvidence, checks, weigh
 from firmware.tally.equations import equations
 from firmware.tally.joint import Posterior, posteriors
 
@@ -52,7 +52,6 @@ class Claim:
     """Posterior of `value`; 0 where no number is claimed."""
     labels: tuple[str, ...]
     """What spells `value`; without one, the most probable label of each box."""
-    witnesses: tuple[Witness, ...]
 
 
 def decide(
@@ -73,7 +72,7 @@ def decide(
     own: list[Check] = []
     for name, claim in claims.items():
         fields[name] = _settle(claim, _doubts(claim, policy, name in alarmed, bool(foreign)))
-        own += checks(claim.evidence.reading, claim.value, claim.witnesses)
+        own += checks(claim.evidence, claim.labels, claim.value)
     page_checks = _page_checks(layout, missing, foreign)
     return Tally(reading.form, reading.pages, missing, fields, (*judged, *own, *page_checks))
 
@@ -87,12 +86,12 @@ def _claim(entry: FieldEvidence, posterior: Posterior, policy: Policy) -> Claim:
         value = None
     labels = entry.labels if value is None else grammar.spelling(entry.reading.cells, value)
     confidence = 0.0 if value is None else posterior.numbers[value]
-    return Claim(entry, value, confidence, labels, witnesses(entry.reading, labels, value))
+    return Claim(entry, value, confidence, labels)
 
 
 def _doubts(claim: Claim, policy: Policy, alarmed: bool, foreign: bool) -> tuple[Doubt, ...]:
     """Every reason to ask."""
-    found = [witness.doubt for witness in claim.witnesses if witness.against]
+    found = [entry.doubt for entry in claim.evidence.witnesses if entry.against(claim.labels, claim.value)]
     if claim.value is None:
         found.append(grammar.doubt(claim.labels) or Doubt.UNSURE)
     elif claim.confidence < policy.confidence or _is_proposed(claim, policy):
