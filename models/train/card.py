@@ -65,7 +65,12 @@ def _left_out(runs: list[dict[str, Any]]) -> list[str]:
             "{right:.2%}; {accepted:.1%}, {accepted_wrong}".format(**run["blocks"][name]) for name in names
         )
         lines.append(f"| {', '.join(run['without']) or 'nothing'} | {run['steps']} | {cells} |")
-    return ["Right; accepted, and how many of the accepted ones are wrong:", "", *lines]
+    return [
+        "Sources left out of short trainings (`--without`, from random weights); right; accepted, and how many of the",
+        "accepted ones are wrong. One run each, so that half a point is chance:",
+        "",
+        *lines,
+    ]
 
 
 def left_out(folder: Path) -> dict[str, Any]:
