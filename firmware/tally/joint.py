@@ -30,7 +30,7 @@ ONE_DIGIT = 0.5 / 27
 """Share of such slips that are one certain wrong digit in three: half of all, evenly; cautious, not measured."""
 
 REPEATED = 0.3
-"""Probability that a misread digit is misread in the same way where the writer wrote it again."""
+"""Probability that a misread digit is misread alike where the writer wrote it again; cautious, not measured."""
 CHANCE = 0.005
 """Probability that a sum fits on a misread number otherwise; a random number would fit one time in a thousand."""
 
