@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from firmware.capture.fit import Anchors, corrected
 from firmware.capture.page import take_page
 from firmware.capture.recognition import box_corners
 from firmware.capture.registration import Lines, Placement, register
-from firmware.capture.rulings import cell_side, project
+from firmware.capture.rulings import Probe, cell_side, cut, project
 from firmware.capture.search import Located, Lost, find_page
 from firmware.forms.layout import Rect
 from firmware.forms.loader import shipped_layouts
@@ -244,3 +245,17 @@ def test_a_blurred_cell_is_less_sharp() -> None:
         assert isinstance(page, Page)
         figures.append(float(np.median([cell.sharpness for cell in page.cells])))
     assert figures[1] < 0.7 * figures[0]
+
+
+def test_a_picture_without_a_form_leads_to_a_nonsensical_guess() -> None:
+    """Guesses and marks of all sizes, most of which no sheet of paper can have: nothing breaks, nothing is lost."""
+    rng = np.random.default_rng(0)
+    nothing = cut((), 1.0), Probe(np.zeros(0), np.zeros(0))
+    unchanged = 0
+    for _ in range(400):
+        guess = rng.normal(size=(3, 3)) * 10.0 ** rng.uniform(-8, 8, (3, 3))
+        places = [rng.normal(size=(6, 2)) * 10.0 ** rng.uniform(-3, 6) for _ in range(2)]
+        found = corrected(guess, *nothing, Anchors(places[0], places[1], 1.0))
+        assert found.shape == (3, 3)
+        unchanged += bool((found == guess).all())
+    assert 0 < unchanged < 400

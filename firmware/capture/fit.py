@@ -64,9 +64,17 @@ def posed(homography: Matrix, anchors: Anchors, stiffness: Stiffness) -> Matrix:
 def corrected(
     homography: Matrix, pieces: LinePieces, probe: Probe, anchors: Anchors, stiffness: Stiffness = FREE
 ) -> Matrix:
-    """The homography (page mm to pixels) that fits what was seen; the same one where too little was seen."""
+    """The homography (page mm to pixels) that fits what was seen; the same one where too little was seen, or where
+    what was seen belongs to no sheet at all (a guess on a picture without a form)."""
     if not abs(np.linalg.det(homography)) > 0:  # it folds the page into a line, or is no number: nothing corrects it
         return homography
+    try:
+        return _corrected(homography, pieces, probe, anchors, stiffness)
+    except np.linalg.LinAlgError:
+        return homography
+
+
+def _corrected(homography: Matrix, pieces: LinePieces, probe: Probe, anchors: Anchors, stiffness: Stiffness) -> Matrix:
     rows, target, base, centre, size = _equations(homography, pieces, probe, anchors)
     allowed = np.array(
         [stiffness.move, *[stiffness.affine] * 2] * 2 + [stiffness.perspective * size / stiffness.over] * 2
