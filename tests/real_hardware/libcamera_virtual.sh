@@ -14,7 +14,7 @@ PACKAGES=python3-libcamera,libcamera-ipa,python3-numpy,python3-prctl,python3-pil
 
 install() {
     mkdir -p build/libcamera
-    mmdebstrap --quiet --variant=minbase --include="$PACKAGES" trixie "$ROOT" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}"
+    mmdebstrap --quiet --variant=minbase --include="$PACKAGES" trixie "$ROOT" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"}
     cp -L /etc/ssl/certs/ca-certificates.crt "$ROOT/etc/ssl/certs/"
     cp -L /etc/resolv.conf "$ROOT/etc/"
     mount_system
