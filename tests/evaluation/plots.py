@@ -67,7 +67,7 @@ def _panels(path: Path, sets: Mapping[str, Figures], draw: Callable[[Axes, Figur
         axes.set_axis_off()
     handles, labels = places[0].get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 2 * columns))
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
     figure.savefig(path, dpi=DPI)
 
 
