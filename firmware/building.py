@@ -139,7 +139,7 @@ def build_station(
         recognise=lambda frame: explained(take_page(frame, layouts), layouts),
         read=lambda pages: read_pages(pages, layout, model, limits),
         upright=lambda page: _upright(page, layout),
-        draft=_drafter(config, layout, model),
+        draft=_drafter(config, layout, model, ledger),
         signer=signer,
         ledger=ledger,
         receipts=_receipts(config, layout, ledger, printer),
@@ -166,7 +166,9 @@ def _upright(page: Page, layout: FormLayout) -> bytes:
     return upright(decoded, page, layout)
 
 
-def _drafter(config: KioskConfig, layout: FormLayout, model: DigitModel) -> Callable[[Confirmation], dict[str, Any]]:
+def _drafter(
+    config: KioskConfig, layout: FormLayout, model: DigitModel, ledger: Ledger
+) -> Callable[[Confirmation], dict[str, Any]]:
     context = RecordContext(
         mode=config.mode,
         election=bytes.fromhex(config.definition.sha256),
@@ -174,7 +176,7 @@ def _drafter(config: KioskConfig, layout: FormLayout, model: DigitModel) -> Call
         software=software(),
         model=bytes.fromhex(model.sha256),
     )
-    return lambda confirmation: draft_record(confirmation, context)
+    return lambda confirmation: draft_record(confirmation, context, ledger.journal_head())
 
 
 def _receipts(config: KioskConfig, layout: FormLayout, ledger: Ledger, printer: Printer) -> Receipts:

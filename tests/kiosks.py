@@ -141,7 +141,7 @@ class Room:
             recognise=self._recognise,
             read=self._read,
             upright=lambda page: page.frame.data,
-            draft=lambda confirmation: draft_record(confirmation, context),
+            draft=lambda confirmation: draft_record(confirmation, context, ledger.journal_head()),
             signer=self,
             ledger=ledger,
             receipts=Receipts(ledger, self.printer, self._compose, COPIES),

@@ -70,6 +70,7 @@ def draft(number: int, **changes: Any) -> dict[str, Any]:
         "confirmed_by": "ketua",
         "software": "test",
         "model": bytes(32),
+        "journal": bytes(32),
         "supersedes": None,
         "reason": "",
     } | changes

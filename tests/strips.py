@@ -86,6 +86,7 @@ def _payload(form: FormLayout, values: Mapping[str, int | None], read: Mapping[s
         "confirmed_by": "ketua",
         "software": "c1kiosk 0.1.0",
         "model": _hash("model"),
+        "journal": _hash("journal"),
         "supersedes": None,
         "reason": "",
         "sequence": 12,

@@ -28,6 +28,7 @@ from tests.vectors import parts
 LAYOUT = parts.layout()
 CONTEXT = RecordContext(Mode.DEVELOPMENT, hashlib.sha256(parts.election()).digest(), LAYOUT, "c1kiosk 0.1.0", bytes(32))
 BROKEN = Check("H5", False, ("suara_1", "suara_2", "suara_total"), False, 148, 153, "rule.h5")
+JOURNAL = hashlib.sha256(b"journal").digest()
 KEPT = Check("P1", True, ("suara_total",), False, 153, 153, "rule.p1")
 
 
@@ -53,18 +54,19 @@ def confirmation(**changes: Any) -> Confirmation:
 
 def refused(code: str, confirmed: Confirmation) -> None:
     with pytest.raises(Refused) as refusal:
-        draft_record(confirmed, CONTEXT)
+        draft_record(confirmed, CONTEXT, JOURNAL)
     assert refusal.value.code == code
 
 
 def test_a_draft_holds_what_was_confirmed() -> None:
-    draft = draft_record(confirmation(), CONTEXT)
+    draft = draft_record(confirmation(), CONTEXT, JOURNAL)
     assert [entry["page"] for entry in draft["pages"]] == [1, 2]
     assert [entry["id"] for entry in draft["fields"]] == list(LAYOUT.fields)
     assert [entry["rule"] for entry in draft["failed"]] == ["H5"]
     assert draft["pages"][0]["facts"] == {"exposure": "0.0123457", "iso": 100}
     assert (draft["pages"][0]["residual_um"], draft["pages"][0]["support_ppm"]) == (210, 985_000)
     assert draft["fields"][0]["machine"]["confidence_ppm"] == 999_100
+    assert draft["journal"] == JOURNAL
 
 
 def test_a_page_was_not_photographed() -> None:

@@ -294,6 +294,13 @@ def test_threads_that_write_at_once_keep_the_chain(ledger: Ledger) -> None:
     assert len(ledger.events()) == 40
 
 
+def test_the_journal_s_head_is_not_its_last_event(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path) as ledger:
+        assert ledger.journal_head() == bytes(32)
+        for number in range(3):
+            assert ledger.append_event({"event": number}).sha256 == ledger.journal_head()
+
+
 def test_event_that_was_rewritten_is_noticed(tmp_path: Path) -> None:
     clock = iter(datetime(2029, 2, 14, tzinfo=UTC) + timedelta(seconds=n) for n in range(9))
     with Ledger.open(tmp_path, clock=lambda: next(clock)) as ledger:

@@ -47,6 +47,11 @@ class EventLog:
             )
         return LoggedEvent(int(cursor.lastrowid or 0), at, dict(fields), digest)
 
+    def head(self) -> bytes:
+        """The SHA-256 of the last event, START when there is none: it stands for everything before it."""
+        rows = self._database.rows("SELECT sha256 FROM events ORDER BY id DESC LIMIT 1")
+        return bytes(rows[0][0]) if rows else START
+
     def all(self) -> tuple[LoggedEvent, ...]:
         """Every event, oldest first. Raises LedgerRefused (ledger-fault) where the chain does not hold."""
         events = []

@@ -141,17 +141,18 @@ class Ledger:
 
     # --- print jobs and events, see printing.py and events.py -------------------------------------------------------
 
-    def ask_print(self, record: bytes, copy: int, copies: int, reprint: bool = False) -> PrintJob:
-        """A new print job in state `asked`; its `reprint` is true as well when this copy may be on paper already."""
-        return self._prints.ask(record, copy, copies, reprint)
+    def ask_print(self, document: str, copy: int, copies: int, reprint: bool = False) -> PrintJob:
+        """A new print job in state `asked`; its `reprint` is true as well when this copy may be on paper already.
+        Raises LedgerRefused (ledger-unknown-record)."""
+        return self._prints.ask(document, copy, copies, reprint)
 
     def move_print(self, job: int, state: PrintState, note: str = "") -> PrintJob:
         """The next state of a print job. Raises LedgerRefused (ledger-print-state)."""
         return self._prints.move(job, state, note)
 
-    def print_jobs(self, record: bytes | None = None) -> tuple[PrintJob, ...]:
-        """The print jobs of one record or of all, oldest first."""
-        return self._prints.all(record)
+    def print_jobs(self, document: str | None = None) -> tuple[PrintJob, ...]:
+        """The print jobs of one document or of all, oldest first."""
+        return self._prints.all(document)
 
     def doubt_unfinished_prints(self, note: str) -> tuple[PrintJob, ...]:
         """To be called once at start: returns the jobs of which a person must say whether they came out."""
@@ -164,6 +165,10 @@ class Ledger:
     def events(self) -> tuple[LoggedEvent, ...]:
         """The audit log, oldest first, its chain checked."""
         return self._events.all()
+
+    def journal_head(self) -> bytes:
+        """The SHA-256 of the last event of the audit log; 32 zeros when there is none."""
+        return self._events.head()
 
     def check(self) -> None:
         """Reads everything: the file, the chains, every picture. Raises LedgerRefused at the first thing that fails."""

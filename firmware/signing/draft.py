@@ -35,8 +35,8 @@ class RecordContext:
     """SHA-256 of the digit model file."""
 
 
-def draft_record(confirmation: Confirmation, context: RecordContext) -> dict[str, Any]:
-    """The draft of a confirmation.
+def draft_record(confirmation: Confirmation, context: RecordContext, journal: bytes) -> dict[str, Any]:
+    """The draft of a confirmation; `journal` is the head of the audit journal, 32 bytes.
 
     Raises SignerRefused: the confirmation is of another form or lacks fields of it (`draft-other-form`,
     `draft-incomplete`), a number has no picture (`schema-field-without-picture`), or a part is out of bounds.
@@ -55,6 +55,7 @@ def draft_record(confirmation: Confirmation, context: RecordContext) -> dict[str
         "confirmed_by": confirmation.role,
         "software": context.software,
         "model": context.model,
+        "journal": journal,
         "supersedes": confirmation.supersedes,
         "reason": confirmation.reason,
     }

@@ -101,6 +101,8 @@ class DraftEntry(Strict, frozen=True):
     confirmed_by: Literal["ketua", "anggota"]
     software: Printable
     model: Hash
+    journal: Hash
+    """Head of the device's hash-chained audit journal at sealing."""
     supersedes: Hash | None
     reason: Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{0,280}\Z")]
 

@@ -114,6 +114,7 @@ def draft(**changes: Any) -> dict[str, Any]:
         "confirmed_by": "ketua",
         "software": "c1kiosk 0.1.0",
         "model": hashlib.sha256(b"model").digest(),
+        "journal": hashlib.sha256(b"journal").digest(),
         "supersedes": None,
         "reason": "",
     } | changes
