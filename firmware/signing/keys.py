@@ -18,14 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from firmware.errors import VerificationRefused
 from firmware.records import Mode
+from firmware.signing.texts import decode_texts, encode_texts
 
 KEY_ID_BYTES = 8
 EXTENSION_OID = x509.ObjectIdentifier("2.25.146278570020586028309131492375752768833")
 """Under the arc of UUIDs (ITU-T X.667), which needs no registration."""
-
-_SEQUENCE, _UTF8_STRING = 0x30, 0x0C
-_MAX_TEXT_BYTES = 40
-"""So that every DER length in the extension is one byte."""
 
 
 class Protection(StrEnum):
@@ -88,7 +85,7 @@ def open_device(certificate: x509.Certificate) -> Device:
     try:
         value = certificate.extensions.get_extension_for_oid(EXTENSION_OID).value
         assert isinstance(value, x509.UnrecognizedExtension)
-        world, serial, protection = _decode_texts(value.value)
+        world, serial, protection = decode_texts(value.value)
         claims = DeviceClaims(Mode(world), serial, Protection(protection))
     except (ValueError, IndexError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
         subject = certificate.subject.rfc4514_string()
@@ -99,26 +96,4 @@ def open_device(certificate: x509.Certificate) -> Device:
 def claims_extension(claims: DeviceClaims) -> x509.UnrecognizedExtension:
     """The extension that a certificate authority puts into a device certificate."""
     texts = (str(claims.world), claims.serial, str(claims.protection))
-    return x509.UnrecognizedExtension(EXTENSION_OID, _encode_texts(texts))
-
-
-def _encode_texts(texts: tuple[str, ...]) -> bytes:
-    body = b""
-    for text in texts:
-        data = text.encode()
-        if len(data) > _MAX_TEXT_BYTES:
-            raise ValueError(f"longer than {_MAX_TEXT_BYTES} bytes: {text}")
-        body += bytes([_UTF8_STRING, len(data)]) + data
-    return bytes([_SEQUENCE, len(body)]) + body
-
-
-def _decode_texts(data: bytes) -> list[str]:
-    """The texts of the extension; raises ValueError or IndexError unless it is exactly what `_encode_texts` makes."""
-    texts, at = [], 2
-    while at < len(data):
-        size = data[at + 1]
-        texts.append(data[at + 2 : at + 2 + size].decode())
-        at += 2 + size
-    if _encode_texts(tuple(texts)) != data:
-        raise ValueError("not a sequence of texts")
-    return texts
+    return x509.UnrecognizedExtension(EXTENSION_OID, encode_texts(texts))
