@@ -94,9 +94,10 @@ class Ledger:
             raise LedgerRefused("ledger-unknown-record", record=sha256.hex())
         return _stored(*rows[0])
 
-    def records(self) -> tuple[StoredRecord, ...]:
-        """All records in the order of the chain."""
-        return tuple(_stored(*row) for row in self._database.rows(f"{_RECORDS} ORDER BY sequence"))
+    def records(self, after: int = 0, limit: int = -1) -> tuple[StoredRecord, ...]:
+        """The records after that sequence number in the order of the chain; at most `limit`, all when it is negative."""
+        rows = self._database.rows(f"{_RECORDS} WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit))
+        return tuple(_stored(*row) for row in rows)
 
     def record_hashes(self) -> tuple[bytes, ...]:
         """The SHA-256 of every record in the order of the chain."""
@@ -117,6 +118,13 @@ class Ledger:
     def picture(self, sha256: str) -> bytes:
         """A kept picture. Raises LedgerRefused: ledger-picture-missing or ledger-picture-damaged."""
         return self._pictures.get(sha256)
+
+    def picture_bytes(self, sha256: str) -> int:
+        """The size of a kept picture. Raises LedgerRefused("ledger-picture-missing")."""
+        rows = self._database.rows("SELECT bytes FROM pictures WHERE sha256 = ?", (bytes.fromhex(sha256),))
+        if not rows:
+            raise LedgerRefused("ledger-picture-missing", picture=sha256)
+        return int(rows[0][0])
 
     # --- drafts: where a session stands ---------------------------------------------------------------------------
 
