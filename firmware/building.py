@@ -38,10 +38,8 @@ from firmware.panel.service import create_app
 from firmware.parts import Parts, Place, Sealer
 from firmware.reading import read_pages
 from firmware.receipt.escpos_printer import EscposPrinter
-from firmware.receipt.layout import compose
 from firmware.receipt.printer import Printer
-from firmware.receipt.strip import ReceiptLayout
-from firmware.receipts import Receipts
+from firmware.receipts import Document, Receipts, record_document
 from firmware.records import (
     Confirmation,
     Delivery,
@@ -142,7 +140,8 @@ def build_station(
         draft=_drafter(config, layout, model, ledger),
         signer=signer,
         ledger=ledger,
-        receipts=_receipts(config, layout, ledger, printer),
+        receipts=Receipts(ledger, printer),
+        document=_documents(config, layout),
         deliveries=deliveries_of(config),
         start=start,
         panel=panel,
@@ -179,15 +178,15 @@ def _drafter(
     return lambda confirmation: draft_record(confirmation, context, ledger.journal_head())
 
 
-def _receipts(config: KioskConfig, layout: FormLayout, ledger: Ledger, printer: Printer) -> Receipts:
+def _documents(config: KioskConfig, layout: FormLayout) -> Callable[[StoredRecord], Document]:
     trust = TrustRoots.load(config.trust)
-    width = config.file.printer.width_dots
+    printer = config.file.printer
 
-    def draw(stored: StoredRecord, copy: int, copies: int, reprint: bool) -> ReceiptLayout:
+    def document(stored: StoredRecord) -> Document:
         device = trust.device(parse(stored.sealed.cose).kid).claims
-        return compose(stored, layout, config.tps.place, copy, copies, reprint, width, device=device)
+        return record_document(stored, layout, config.tps.place, device, printer.copies, printer.width_dots)
 
-    return Receipts(ledger, printer, draw, config.file.printer.copies)
+    return document
 
 
 def deliveries_of(config: KioskConfig) -> Callable[[bytes], Sequence[Delivery]]:

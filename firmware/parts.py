@@ -11,8 +11,8 @@ from firmware.capture.camera import Camera
 from firmware.forms.layout import FormLayout
 from firmware.ledger.store import Ledger
 from firmware.panel.panel import Panel, SilentPanel
-from firmware.receipts import Receipts
-from firmware.records import Confirmation, Delivery, Frame, Mode, Page, RefusedPage, SealedRecord, Tally
+from firmware.receipts import Document, Receipts
+from firmware.records import Confirmation, Delivery, Frame, Mode, Page, RefusedPage, SealedRecord, StoredRecord, Tally
 
 
 class Sealer(Protocol):
@@ -47,6 +47,8 @@ class Parts:
     signer: Sealer
     ledger: Ledger
     receipts: Receipts
+    document: Callable[[StoredRecord], Document]
+    """The receipts of a record."""
     deliveries: Callable[[bytes], Sequence[Delivery]]
     start: Callable[[Callable[[], None]], None]
     """Runs work aside: a thread on the kiosk, at once in tests."""

@@ -396,12 +396,10 @@ class StoredRecord:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A receipt ready to print: lines and code, rendered from a stored record."""
+    """Which strip of a document this is. A document is a stored record, or the opening or closing of a day."""
 
-    record: bytes
-    """SHA-256 of the record."""
-    code: str
-    """Base45 text of the QR code."""
+    code: str | None
+    """Text of the QR code; None on a strip without one."""
     copy: int
     copies: int
     reprint: bool

@@ -285,7 +285,10 @@ class Station:
         assert stored is not None
         self._print_problem = None
         self._enter(State.PRINTING)
-        problem = self._parts.receipts.print(stored, again, self._publish)
+        document, receipts = self._parts.document(stored), self._parts.receipts
+        for copy in receipts.doubtful(document.name) if again else ():
+            receipts.answer(document.name, copy, whole=False)
+        problem = receipts.print(document, again, self._publish)
         self._print_problem = problem
         if problem is None:
             self._journal.write(Event.PRINTED, sha256=stored.sealed.sha256.hex())
@@ -322,7 +325,8 @@ class Station:
     def _go_on(self) -> None:
         if self._session.record:
             self._stored = stored = self._parts.ledger.record(bytes.fromhex(self._session.record))
-            whole = self._parts.receipts.printed(stored.sealed.sha256) == self._parts.receipts.copies
+            document = self._parts.document(stored)
+            whole = self._parts.receipts.printed(document.name) == document.copies
             self._print_problem = None if whole else INTERRUPTED
             return self._enter(State.DONE)
         if self._session.sealing:
@@ -406,7 +410,7 @@ class Station:
 
     def _look(self) -> SessionView:
         place, review, stored = self._place, self._review, self._stored
-        receipts = self._parts.receipts
+        receipts, document = self._parts.receipts, self._parts.document
         return SessionView(
             version="",
             state=self._state,
@@ -422,7 +426,7 @@ class Station:
             failed=show.failed_views(place.layout, review, place.limits) if review else (),
             can_undo=bool(review and review.settled) and stored is None,
             record=show.record_view(stored) if stored else None,
-            prints=show.print_view(receipts, stored, self._print_problem) if stored else None,
+            prints=show.print_view(receipts, document(stored), self._print_problem) if stored else None,
             deliveries=(),
         )
 

@@ -26,10 +26,9 @@ from firmware.ledger.store import Ledger
 from firmware.panel.panel import Panel, SilentPanel
 from firmware.panel.view import Answer, SessionView, State
 from firmware.parts import Parts, Place
-from firmware.receipt.layout import compose
 from firmware.receipt.printer import Printed, PrinterStatus, PrintOutcome
 from firmware.receipt.strip import ReceiptLayout
-from firmware.receipts import Receipts
+from firmware.receipts import Document, Receipts, record_document
 from firmware.records import (
     Delivery,
     FieldReading,
@@ -144,7 +143,8 @@ class Room:
             draft=lambda confirmation: draft_record(confirmation, context, ledger.journal_head()),
             signer=self,
             ledger=ledger,
-            receipts=Receipts(ledger, self.printer, self._compose, COPIES),
+            receipts=Receipts(ledger, self.printer),
+            document=self._document,
             deliveries=lambda record: self.deliveries,
             start=self._start,
             panel=self.panel,
@@ -200,8 +200,8 @@ class Room:
         self.trouble("signed")
         return sealed
 
-    def _compose(self, stored: StoredRecord, copy: int, copies: int, reprint: bool) -> ReceiptLayout:
-        return compose(stored, self.layout, PLACE, copy, copies, reprint, 576)
+    def _document(self, stored: StoredRecord) -> Document:
+        return record_document(stored, self.layout, PLACE, None, COPIES, 576)
 
 
 class _Troubled:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from firmware.errors import LedgerRefused
-from firmware.ledger.printing import PrintState
+from firmware.ledger.printing import PrintState, record_name
 from firmware.ledger.store import Ledger
 from firmware.records import SealedRecord
 from tests.sealing import make_world, picture, pictures_of, seal, sha256_hex
@@ -121,7 +121,7 @@ def test_sequence_beside_the_payload_differs(ledger: Ledger) -> None:
 @pytest.mark.parametrize("table", ["records", "pictures", "record_pictures", "events", "print_jobs", "print_states"])
 def test_nothing_can_be_changed_or_removed(tmp_path: Path, table: str) -> None:
     with Ledger.open(tmp_path) as ledger:
-        job = ledger.ask_print(store(ledger, 1).sha256, 1, 2)
+        job = ledger.ask_print(record_name(store(ledger, 1).sha256), 1, 2)
         ledger.move_print(job.id, PrintState.SENT)
         ledger.append_event({"event": "sealed"})
     raw = sqlite3.connect(tmp_path / "ledger.sqlite")
@@ -256,7 +256,7 @@ def test_power_cut_while_reviewing_keeps_the_draft(tmp_path: Path) -> None:
 
 def test_printing_stops_in_the_middle_and_a_person_is_asked(tmp_path: Path) -> None:
     with Ledger.open(tmp_path) as ledger:
-        record = store(ledger, 1).sha256
+        record = record_name(store(ledger, 1).sha256)
         printing = ledger.ask_print(record, 1, 2)
         ledger.move_print(printing.id, PrintState.SENT)
         waiting = ledger.ask_print(record, 2, 2)
@@ -269,7 +269,7 @@ def test_printing_stops_in_the_middle_and_a_person_is_asked(tmp_path: Path) -> N
 
 
 def test_print_job_cannot_be_confirmed_before_it_was_sent(ledger: Ledger) -> None:
-    job = ledger.ask_print(store(ledger, 1).sha256, 1, 1)
+    job = ledger.ask_print(record_name(store(ledger, 1).sha256), 1, 1)
     assert refusal(ledger.move_print, job.id, PrintState.CONFIRMED) == "ledger-print-state"
     ledger.move_print(job.id, PrintState.SENT)
     ledger.move_print(job.id, PrintState.CONFIRMED)
@@ -278,7 +278,7 @@ def test_print_job_cannot_be_confirmed_before_it_was_sent(ledger: Ledger) -> Non
 
 
 def test_print_job_of_a_record_that_is_not_on_disk(ledger: Ledger) -> None:
-    assert refusal(ledger.ask_print, bytes(32), 1, 1) == "ledger-unknown-record"
+    assert refusal(ledger.ask_print, record_name(bytes(32)), 1, 1) == "ledger-unknown-record"
 
 
 def test_threads_that_write_at_once_keep_the_chain(ledger: Ledger) -> None:

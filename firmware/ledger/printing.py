@@ -2,12 +2,15 @@
 
     asked -> sent      -> confirmed   the printer says that the strip is out
     asked -> spoiled                  given up before anything was sent
+             sent      -> spoiled     the printer could not print and nothing was sent
              sent      -> doubtful    the printer, the power or we went away
              doubtful  -> confirmed   a person says that the strip came out whole
              doubtful  -> spoiled     a person says that it did not
 
 `sent` is written before the first byte goes to the printer: a job that is only `asked` has put nothing on paper.
-A job that may have put something on paper makes every later job of the same record and copy a reprint.
+A job that may have put something on paper makes every later job of the same document and copy a reprint.
+
+What is printed is a document, named `record/<SHA-256 in hexadecimal>`, `opening/<day>` or `closing/<day>`.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ class PrintState(StrEnum):
 
 _NEXT = {
     PrintState.ASKED: {PrintState.SENT, PrintState.SPOILED},
-    PrintState.SENT: {PrintState.CONFIRMED, PrintState.DOUBTFUL},
+    PrintState.SENT: {PrintState.CONFIRMED, PrintState.DOUBTFUL, PrintState.SPOILED},
     PrintState.DOUBTFUL: {PrintState.CONFIRMED, PrintState.SPOILED},
     PrintState.CONFIRMED: set(),
     PrintState.SPOILED: set(),
@@ -47,7 +50,7 @@ class PrintJob:
     """One strip of paper. `reprint` is decided by the ledger and must stand on the paper."""
 
     id: int
-    record: bytes
+    document: str
     copy: int
     copies: int
     reprint: bool
@@ -55,8 +58,26 @@ class PrintJob:
     note: str
 
 
+_RECORD = "record/"
+
+
+def record_name(sha256: bytes) -> str:
+    """The document of a record (32 bytes): `record/<hexadecimal>`."""
+    return _RECORD + sha256.hex()
+
+
+def opening_name(day: str) -> str:
+    """The document of the opening of a day, which must not be empty: `opening/<day>`."""
+    return f"opening/{day}"
+
+
+def closing_name(day: str) -> str:
+    """The document of the closing of a day, which must not be empty: `closing/<day>`."""
+    return f"closing/{day}"
+
+
 _JOBS = """
-    SELECT job.id, job.record, job.copy, job.copies, job.reprint, last.state, last.note
+    SELECT job.id, job.document, job.copy, job.copies, job.reprint, last.state, last.note
     FROM print_jobs AS job JOIN print_states AS last ON last.job = job.id
     WHERE last.step = (SELECT max(step) FROM print_states WHERE job = job.id)
 """
@@ -69,19 +90,20 @@ class PrintJobs:
         self._database = database
         self._clock = clock
 
-    def ask(self, record: bytes, copy: int, copies: int, reprint: bool) -> PrintJob:
+    def ask(self, document: str, copy: int, copies: int, reprint: bool) -> PrintJob:
         """A new job in state `asked`. Raises LedgerRefused (ledger-unknown-record)."""
+        record = bytes.fromhex(document.removeprefix(_RECORD)) if document.startswith(_RECORD) else None
         with self._database.transaction() as transaction:
-            if not transaction.execute("SELECT 1 FROM records WHERE sha256 = ?", (record,)).fetchone():
+            if record is not None and not _is_stored(transaction, record):
                 raise LedgerRefused("ledger-unknown-record", record=record.hex())
-            again = reprint or _on_paper(transaction, record, copy)
+            again = reprint or _on_paper(transaction, document, copy)
             cursor = transaction.execute(
-                "INSERT INTO print_jobs (record, copy, copies, reprint) VALUES (?, ?, ?, ?)",
-                (record, copy, copies, again),
+                "INSERT INTO print_jobs (document, record, copy, copies, reprint) VALUES (?, ?, ?, ?, ?)",
+                (document, record, copy, copies, again),
             )
             number = int(cursor.lastrowid or 0)
             self._write(transaction, number, 0, PrintState.ASKED, "")
-        return PrintJob(number, record, copy, copies, again, PrintState.ASKED, "")
+        return PrintJob(number, document, copy, copies, again, PrintState.ASKED, "")
 
     def move(self, number: int, state: PrintState, note: str = "") -> PrintJob:
         """The next state of a job; the same state again changes nothing. Raises LedgerRefused (ledger-print-state)."""
@@ -97,9 +119,9 @@ class PrintJobs:
         (job,) = (job for job in self.all() if job.id == number)
         return job
 
-    def all(self, record: bytes | None = None) -> tuple[PrintJob, ...]:
-        """Jobs in the order in which they were asked for; of one record, or of all."""
-        chosen, parameters = ("", ()) if record is None else ("AND job.record = ?", (record,))
+    def all(self, document: str | None = None) -> tuple[PrintJob, ...]:
+        """Jobs in the order in which they were asked for; of one document, or of all."""
+        chosen, parameters = ("", ()) if document is None else ("AND job.document = ?", (document,))
         rows = self._database.rows(f"{_JOBS} {chosen} ORDER BY job.id", parameters)
         return tuple(_job(row) for row in rows)
 
@@ -120,12 +142,20 @@ class PrintJobs:
         )
 
 
-def _on_paper(transaction: sqlite3.Connection, record: bytes, copy: int) -> bool:
+def _is_stored(transaction: sqlite3.Connection, record: bytes) -> bool:
+    return transaction.execute("SELECT 1 FROM records WHERE sha256 = ?", (record,)).fetchone() is not None
+
+
+def _on_paper(transaction: sqlite3.Connection, document: str, copy: int) -> bool:
+    """Whether something of this copy may be on paper: it was confirmed or doubtful once, or is being sent now."""
     query = """SELECT 1 FROM print_jobs AS job JOIN print_states AS state ON state.job = job.id
-               WHERE job.record = ? AND job.copy = ? AND state.state = 'sent' LIMIT 1"""
-    return transaction.execute(query, (record, copy)).fetchone() is not None
+               WHERE job.document = ? AND job.copy = ?
+                 AND (state.state IN ('confirmed', 'doubtful')
+                      OR state.state = 'sent' AND state.step = (SELECT max(step) FROM print_states WHERE job = job.id))
+               LIMIT 1"""
+    return transaction.execute(query, (document, copy)).fetchone() is not None
 
 
-def _job(row: tuple[int, bytes, int, int, int, str, str]) -> PrintJob:
-    number, record, copy, copies, reprint, state, note = row
-    return PrintJob(number, record, copy, copies, bool(reprint), PrintState(state), note)
+def _job(row: tuple[int, str, int, int, int, str, str]) -> PrintJob:
+    number, document, copy, copies, reprint, state, note = row
+    return PrintJob(number, document, copy, copies, bool(reprint), PrintState(state), note)

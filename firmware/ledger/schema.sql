@@ -27,13 +27,17 @@ CREATE TABLE record_pictures (
     PRIMARY KEY (record, picture)
 ) STRICT, WITHOUT ROWID;
 
--- One strip of paper that somebody asked for, and every state it went through.
+-- One strip of paper that somebody asked for, and every state it went through. A document is a record, or the opening
+-- or closing of a day.
 CREATE TABLE print_jobs (
-    id      INTEGER PRIMARY KEY,
-    record  BLOB NOT NULL REFERENCES records (sha256),
-    copy    INTEGER NOT NULL CHECK (copy BETWEEN 1 AND copies),
-    copies  INTEGER NOT NULL,
-    reprint INTEGER NOT NULL CHECK (reprint IN (0, 1))
+    id       INTEGER PRIMARY KEY,
+    document TEXT NOT NULL,
+    record   BLOB REFERENCES records (sha256),
+    copy     INTEGER NOT NULL CHECK (copy BETWEEN 1 AND copies),
+    copies   INTEGER NOT NULL,
+    reprint  INTEGER NOT NULL CHECK (reprint IN (0, 1)),
+    CHECK (CASE WHEN record IS NULL THEN document GLOB 'opening/?*' OR document GLOB 'closing/?*'
+                ELSE document = 'record/' || lower(hex(record)) END)
 ) STRICT;
 
 CREATE TABLE print_states (

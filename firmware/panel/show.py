@@ -18,7 +18,7 @@ from firmware.panel.view import (
     State,
 )
 from firmware.receipt.fingerprint import short_fingerprint
-from firmware.receipts import Receipts
+from firmware.receipts import Document, Receipts
 from firmware.records import Check, Delivery, Status, StoredRecord
 from firmware.tally.review import Review
 from firmware.tally.wording import describe
@@ -82,6 +82,6 @@ def record_view(stored: StoredRecord) -> RecordView:
     return RecordView(sealed.sha256.hex(), sealed.sequence, short_fingerprint(sealed.sha256))
 
 
-def print_view(receipts: Receipts, stored: StoredRecord, problem: str | None) -> PrintView:
+def print_view(receipts: Receipts, document: Document, problem: str | None) -> PrintView:
     """How many strips are certainly on paper, and what the printer needs."""
-    return PrintView(receipts.copies, receipts.printed(stored.sealed.sha256), problem)
+    return PrintView(document.copies, receipts.printed(document.name), problem)

@@ -1,4 +1,4 @@
-"""The receipt's one QR code (DESIGN.md 5.4): Base45 text in alphanumeric mode, ECC Q, quiet zone 4. Pure.
+"""A strip's one QR code (DESIGN.md 5.4): Base45 text (alphanumeric) or a note (bytes), ECC Q, quiet zone 4. Pure.
 
 The only user of segno. The code is never split and never shrunk below MIN_MODULE_DOTS: what a thermal head blurs and
 a pocket creases must still decode, so a text that is too long for the paper is refused.
@@ -36,13 +36,16 @@ class QrCode:
         return len(self.rows) * self.module_dots
 
 
-def make(text: str, width_dots: int) -> QrCode:
-    """The code of `text`, as large as `width_dots` allows.
+def make(text: str, width_dots: int, *, alphanumeric: bool = True) -> QrCode:
+    """The code of `text`, as large as `width_dots` allows; unless `alphanumeric`, of any text, as UTF-8.
 
     Raises ReceiptRefused: receipt-code-alphabet (not Base45), receipt-code-too-large (would need smaller modules).
     """
     try:
-        code = segno.make(text, error="q", mode="alphanumeric", micro=False, boost_error=False)
+        if alphanumeric:
+            code = segno.make(text, error="q", mode="alphanumeric", micro=False, boost_error=False)
+        else:
+            code = segno.make(text, error="q", mode="byte", encoding="utf-8", micro=False, boost_error=False)
     except segno.DataOverflowError as problem:
         raise ReceiptRefused("receipt-code-too-large", characters=len(text), dots=width_dots) from problem
     except ValueError as problem:
