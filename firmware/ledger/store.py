@@ -95,7 +95,7 @@ class Ledger:
         return _stored(*rows[0])
 
     def records(self, after: int = 0, limit: int = -1) -> tuple[StoredRecord, ...]:
-        """The records after that sequence number in the order of the chain; at most `limit`, all when it is negative."""
+        """The records after that sequence number in the order of the chain; at most `limit` unless it is negative."""
         rows = self._database.rows(f"{_RECORDS} WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit))
         return tuple(_stored(*row) for row in rows)
 
