@@ -9,6 +9,7 @@ signed yet: until it is, a kiosk trusts whoever may write its configuration fold
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -88,6 +89,24 @@ class ScreenConfig(_Strict, frozen=True):
     """`[screen]`: the loopback port; the address is not configurable."""
 
     port: Port = 8080
+    user: str = ""
+    """Whose browser shows the screen; empty: the user of the endpoint. See endpoint/peer.py."""
+
+
+class LanConfig(_Strict, frozen=True):
+    """`[lan]`: the read-only API on a network, see endpoint/lan.py. Not there: nothing listens but loopback."""
+
+    address: str
+    """IPv4 address of this kiosk on that network."""
+    certificate: str
+    key: str
+    """Of TLS alone, never the key that signs; PEM, relative to this file."""
+    client_ca: str
+    """Who issues the certificates of operators' laptops; PEM, relative to this file."""
+    port: Port = 8443
+
+    def __post_init__(self) -> None:
+        ipaddress.IPv4Address(self.address)
 
 
 class PedalConfig(_Strict, frozen=True):
@@ -143,6 +162,7 @@ class KioskFile(_Strict, frozen=True):
     trust: str = "trust"
     """Folder of the public certificates this kiosk believes, relative to this file."""
     screen: ScreenConfig = ScreenConfig()
+    lan: LanConfig | None = None
     panel: PanelConfig = PanelConfig()
 
 
@@ -218,6 +238,17 @@ class ElectionDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class LanFiles:
+    """`[lan]` with absolute paths."""
+
+    address: str
+    port: int
+    certificate: Path
+    key: Path
+    client_ca: Path
+
+
+@dataclass(frozen=True, slots=True)
 class KioskConfig:
     """A checked configuration; every path is absolute."""
 
@@ -228,6 +259,7 @@ class KioskConfig:
     run: Path
     models: Path
     trust: Path
+    lan: LanFiles | None = None
 
     @property
     def mode(self) -> Mode:
@@ -287,7 +319,13 @@ def load_config(path: Path) -> KioskConfig:
         run=folder / entry.run,
         models=folder / entry.models,
         trust=folder / entry.trust,
+        lan=_lan(folder, entry.lan) if entry.lan else None,
     )
+
+
+def _lan(folder: Path, entry: LanConfig) -> LanFiles:
+    certificate, key, client_ca = (folder / path for path in (entry.certificate, entry.key, entry.client_ca))
+    return LanFiles(entry.address, entry.port, certificate, key, client_ca)
 
 
 def _read(path: Path) -> bytes:
