@@ -16,12 +16,12 @@ from werkzeug.test import TestResponse
 
 from firmware.capture.camera import CameraFault, Preview
 from firmware.endpoint.app import create_app
+from firmware.endpoint.sources import Sources
 from firmware.endpoint.station_client import StationClient
 from firmware.messages import sentence
 from firmware.panel.service import create_app as create_panel
 from firmware.panel.view import State
 from firmware.records import Delivery, DeliveryState, Frame, Settled
-from firmware.signing.cose import MessageType, parse
 from firmware.station import Station
 from tests.kiosks import Room, frame, settle, take_all_pages
 from tests.test_guidance import sheet
@@ -51,7 +51,7 @@ def station(room: Room) -> Station:
 @pytest.fixture
 def screen(room: Room, station: Station) -> Iterator[FlaskClient]:
     panel = httpx.Client(transport=httpx.WSGITransport(app=create_panel(station)), base_url="http://kiosk")
-    app = create_app(StationClient(panel), room.folder / "ledger", PORT)
+    app = create_app(Sources(StationClient(panel), room.folder / "ledger", room.folder / "trust"), PORT)
     app.test_client_class = Browser
     with app.test_client() as client:
         yield client
@@ -120,6 +120,20 @@ def test_no_page_has_code_or_style_in_it(screen: FlaskClient, station: Station) 
     for path in ("/", "/field/suara_1", "/page/1/1", "/pages"):
         text = screen.get(path, follow_redirects=True).text
         assert not re.search(r"<script(?! src=)|<style|\son[a-z]+=|\sstyle=", text)
+
+
+def test_two_tabs_of_one_browser_both_press(screen: FlaskClient) -> None:
+    first, second = token(screen), token(screen)
+    for mine in (first, second, first):
+        assert screen.post("/press", data={"token": mine}, headers={"Origin": f"http://{HOST}"}).status_code == 303
+
+
+def test_another_browser_uses_this_ones_token(screen: FlaskClient, room: Room) -> None:
+    mine = token(screen)
+    with screen.application.test_client() as other:
+        token(other)
+        assert other.post("/press", data={"token": mine}).status_code == 403
+    assert len(room.desk) == 3
 
 
 # --- pages and questions
@@ -253,35 +267,11 @@ def test_pictures_of_pages_and_boxes(screen: FlaskClient, station: Station) -> N
 
 
 def test_the_station_is_away(room: Room, tmp_path: Path) -> None:
-    app = create_app(StationClient.at(tmp_path / "nobody.sock"), room.folder / "ledger", PORT)
+    away = StationClient.at(tmp_path / "nobody.sock")
+    app = create_app(Sources(away, room.folder / "ledger", room.folder / "trust"), PORT)
     answer = app.test_client().get("/", headers={"Host": HOST})
     assert answer.status_code == 503
     assert "menyala ulang" in answer.text
-
-
-# --- the local API
-
-
-def test_records_are_read_over_the_api(screen: FlaskClient, room: Room, station: Station) -> None:
-    assert screen.get("/v1/records").json == {"records": []}
-    take_all_pages(station)
-    settle(station, room.values)
-    station.seal("ketua")
-    assert screen.get("/v1/status").json["records"] == 1  # type: ignore[index]
-    (entry,) = screen.get("/v1/records").json["records"]  # type: ignore[index]
-    answer = screen.get(f"/v1/records/{entry['sha256']}")
-    assert answer.content_type.startswith("application/cose")
-    assert parse(answer.data).type is MessageType.RECORD
-
-
-@pytest.mark.parametrize("name", ["00" * 32, "x", "..%2f", "A" * 64])
-def test_a_record_that_is_not_there_is_asked_for(screen: FlaskClient, name: str) -> None:
-    assert screen.get(f"/v1/records/{name}").status_code == 404
-
-
-@pytest.mark.parametrize("path", ["/v1/status", "/v1/records", "/v1/records/00"])
-def test_the_api_is_written_to(screen: FlaskClient, path: str) -> None:
-    assert screen.post(path, data={"token": token(screen)}).status_code == 405
 
 
 # --- the live view

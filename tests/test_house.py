@@ -31,6 +31,7 @@ VENDOR_HOME = {
     "pypdfium2": {"firmware/forms/"},
     "zxingcpp": {"firmware/capture/barcode.py", "firmware/signing/receipt_picture.py"},
     "sqlalchemy": {"collector/"},
+    "cheroot": {"firmware/endpoint/cheroot_server.py"},
     "waitress": {"firmware/http.py", "collector/main.py"},
 }
 """One vendor library, one file: where each may be imported in what runs on a kiosk or collector."""

@@ -4,8 +4,8 @@ Specification. Every request must name this kiosk in `Host` (else 421: a DNS nam
 us). Every change (any method but GET, HEAD) must come from our own page: `Origin`, where the browser sends one, is
 ours; `Sec-Fetch-Site`, where sent, is `same-origin`; and the form carries the token of this browser's session
 (else 403). The session cookie is HttpOnly and SameSite=Strict and dies with the process. Every answer forbids
-framing, foreign content, inline code and caching. What this does not do: tell two users of this machine apart who
-both open the screen themselves.
+framing, foreign content, inline code and caching. Two tabs of one browser share its session and both may press; the
+station answers each with how things stand. Another user of this machine does not get as far as this: see peer.py.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def install(app: Flask, port: int) -> None:
         if request.method not in SAFE_METHODS:
             _check_own_page(hosts)
 
-    app.after_request(_harden)
+    app.after_request(harden)
 
 
 def token() -> str:
@@ -68,7 +68,8 @@ def _check_own_page(hosts: set[str]) -> None:
         abort(403)
 
 
-def _harden(response: Response) -> Response:
+def harden(response: Response) -> Response:
+    """Forbids framing, foreign content, inline code and, unless the answer says otherwise, caching."""
     response.headers["Content-Security-Policy"] = CONTENT_POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "same-origin"
