@@ -2,8 +2,8 @@
 
 Both are decoded into frozen types by msgspec. An unknown key, an unknown driver name or a wrong type refuses to
 start; a driver name that is not in an enum below does not exist, so no value turns a kiosk into a mock.
-The election definition is JSON and is named by the SHA-256 of its bytes, which every record carries. It is not
-signed yet: until it is, a kiosk trusts whoever may write its configuration folder.
+The election definition is JSON and is named by the SHA-256 of its bytes, which every record carries. That of a real
+or training election is signed (firmware/signing/election.py) and verified with the root in the trust folder.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import msgspec
 
 from firmware.errors import LayoutRefused
 from firmware.records import Mode
+from firmware.signing.definition import ElectionTrust
+from firmware.signing.election import election_json, is_signed
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 """A kabupaten's election definition is well under 1 MB; anything larger is not one of our files."""
@@ -208,6 +210,8 @@ class Election(_Strict, frozen=True):
     contests: Annotated[tuple[Contest, ...], msgspec.Meta(min_length=1)]
     polling_stations: Annotated[tuple[PollingStation, ...], msgspec.Meta(min_length=1)]
     collectors: tuple[Collector, ...]
+    trust: ElectionTrust | None = None
+    """Whom a verifier believes; a signed definition has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,15 +306,21 @@ def parse_election(data: bytes, name: str = "election.json") -> ElectionDefiniti
 
 
 def load_config(path: Path) -> KioskConfig:
-    """Read kiosk.toml and its election definition. Raises LayoutRefused with the file and what is wrong in it."""
+    """Read kiosk.toml and its election definition.
+
+    Raises LayoutRefused with the file and what is wrong in it, VerificationRefused when the election's signature fails.
+    """
     try:
         entry = msgspec.toml.decode(_read(path), type=KioskFile)
     except msgspec.MsgspecError as problem:
         raise LayoutRefused("config-invalid", file=str(path), problem=str(problem)) from problem
     folder = path.resolve().parent
-    definition = parse_election(_read(folder / entry.election), entry.election)
+    election = _read(folder / entry.election)
+    definition = parse_election(election_json(election, folder / entry.trust), entry.election)
     if entry.key.driver is KeyDriver.DEVELOPMENT_FILE and definition.election.mode is not Mode.DEVELOPMENT:
         raise LayoutRefused("config-key-mode", file=str(path), mode=str(definition.election.mode))
+    if not is_signed(election) and definition.election.mode is not Mode.DEVELOPMENT:
+        raise LayoutRefused("election-unsigned", mode=str(definition.election.mode))
     return KioskConfig(
         file=entry,
         definition=definition,

@@ -18,7 +18,13 @@ from firmware.errors import Refused, VerificationRefused
 from firmware.messages import both
 from firmware.signing.evidence import Finding, Verified, compare, examine
 from firmware.signing.trust import TrustRoots
-from firmware.signing.verification import VerifiedAcknowledgement, VerifiedReceipt, VerifiedRecord, utc
+from firmware.signing.validity import utc
+from firmware.signing.verification import (
+    VerifiedAcknowledgement,
+    VerifiedElection,
+    VerifiedReceipt,
+    VerifiedRecord,
+)
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 """Largest file looked at: a photograph of a receipt is under 20 MB."""
@@ -92,6 +98,8 @@ def _facts(verified: Verified | None) -> list[str]:
             facts["time"] = utc(statement.unix)
         case VerifiedAcknowledgement():
             facts = {"sha256": verified.record.hex()}
+        case VerifiedElection():
+            facts = {"sha256": verified.sha256.hex()}
         case None:
             facts = {}
     return [f"{name} = {value}" for name, value in (facts | _results(verified)).items()]
@@ -114,7 +122,12 @@ def _document(findings: Sequence[Finding], fingerprint: str, holds: bool) -> dic
 
 def _entry(finding: Finding) -> dict[str, Any]:
     verified, refusal = finding.verified, finding.refusal
-    kinds = {VerifiedRecord: "record", VerifiedReceipt: "receipt", VerifiedAcknowledgement: "acknowledgement"}
+    kinds = {
+        VerifiedRecord: "record",
+        VerifiedReceipt: "receipt",
+        VerifiedAcknowledgement: "acknowledgement",
+        VerifiedElection: "election",
+    }
     return {
         "file": finding.name or None,
         "kind": kinds[type(verified)] if verified else None,

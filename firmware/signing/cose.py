@@ -21,11 +21,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from firmware.errors import VerificationRefused
-from firmware.signing.encoding import Tagged, decode, encode
+from firmware.signing.encoding import MAX_BYTES, Tagged, decode, encode
 from firmware.signing.keys import KEY_ID_BYTES, key_id
 
 ES256 = -7
 SIGNATURE_BYTES = 64
+OVERHEAD_BYTES = 512
+"""More than what stands around a payload: tag, headers, signature."""
 GROUP_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """Of P-256 (FIPS 186-4, D.1.2.3)."""
 
@@ -40,6 +42,8 @@ class MessageType(Enum):
     RECEIPT = 65011
     """CoAP content format of the experimental range, for application/vnd.c1kiosk.receipt+cbor; v=1."""
     ACKNOWLEDGEMENT = "application/vnd.c1kiosk.acknowledgement+cbor; v=1"
+    ELECTION = "application/vnd.c1kiosk.election+json; v=1"
+    """The payload is a JSON file as it stands, not CBOR."""
 
 
 class SigningKey(Protocol):
@@ -65,16 +69,20 @@ class Envelope:
 
 
 def sign(payload: Any, kind: MessageType, key: SigningKey) -> bytes:
-    """The COSE_Sign1 bytes of `payload`."""
-    body = encode(payload)
+    """The COSE_Sign1 bytes of `payload`, which becomes CBOR."""
+    return sign_bytes(encode(payload), kind, key)
+
+
+def sign_bytes(body: bytes, kind: MessageType, key: SigningKey) -> bytes:
+    """The COSE_Sign1 bytes whose payload is `body` as it stands."""
     protected = encode({_ALGORITHM: ES256, _KID: key_id(key.certificate), _TYPE: kind.value})
     signature = _low_half(key.sign(_to_be_signed(protected, body)))
-    return encode(Tagged([protected, {}, body, signature]))
+    return encode(Tagged([protected, {}, body, signature]), max_bytes=len(body) + OVERHEAD_BYTES)
 
 
-def parse(data: bytes) -> Envelope:
+def parse(data: bytes, max_bytes: int = MAX_BYTES) -> Envelope:
     """The parts of a message; raises VerificationRefused (`cose-...`, `cbor-...`). Proves nothing."""
-    match decode(data):
+    match decode(data, max_bytes):
         case Tagged([bytes() as protected, {**unprotected}, bytes() as payload, bytes() as signature]):
             if unprotected:
                 raise VerificationRefused("cose-header")
@@ -86,7 +94,12 @@ def parse(data: bytes) -> Envelope:
 
 
 def open_verified(envelope: Envelope, kind: MessageType, public_key: ec.EllipticCurvePublicKey) -> Any:
-    """The payload of an envelope of this type whose signature holds; raises VerificationRefused."""
+    """The decoded payload of an envelope of this type whose signature holds; raises VerificationRefused."""
+    return decode(verified_bytes(envelope, kind, public_key))
+
+
+def verified_bytes(envelope: Envelope, kind: MessageType, public_key: ec.EllipticCurvePublicKey) -> bytes:
+    """The payload as it stands of an envelope of this type whose signature holds; raises VerificationRefused."""
     if envelope.type is not kind:
         raise VerificationRefused("cose-type", found=envelope.type.name.lower(), expected=kind.name.lower())
     r, s = _numbers(envelope.signature)
@@ -97,7 +110,7 @@ def open_verified(envelope: Envelope, kind: MessageType, public_key: ec.Elliptic
         public_key.verify(encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature as error:
         raise VerificationRefused("cose-signature") from error
-    return decode(envelope.payload)
+    return envelope.payload
 
 
 def _header(protected: bytes) -> tuple[bytes, MessageType]:
@@ -114,7 +127,7 @@ def _header(protected: bytes) -> tuple[bytes, MessageType]:
 
 def _to_be_signed(protected: bytes, payload: bytes) -> bytes:
     """Sig_structure of RFC 9052, 4.4."""
-    return encode(["Signature1", protected, b"", payload])
+    return encode(["Signature1", protected, b"", payload], max_bytes=len(payload) + OVERHEAD_BYTES)
 
 
 def _numbers(signature: bytes) -> tuple[int, int]:

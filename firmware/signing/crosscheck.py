@@ -10,15 +10,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from firmware.errors import VerificationRefused
+from firmware.signing.claims import Claim, Report
 from firmware.signing.schema import LogEntry
 from firmware.signing.statement import statement_of
-from firmware.signing.verification import (
-    Claim,
-    Report,
-    VerifiedAcknowledgement,
-    VerifiedReceipt,
-    VerifiedRecord,
-)
+from firmware.signing.verification import VerifiedAcknowledgement, VerifiedReceipt, VerifiedRecord
 
 
 def check_together(

@@ -36,13 +36,13 @@ class Tagged:
     value: Any
 
 
-def encode(value: Any) -> bytes:
+def encode(value: Any, max_bytes: int = MAX_BYTES) -> bytes:
     """The deterministic encoding of `value`. Raises VerificationRefused for what `decode` would refuse."""
     try:
         data = cbor2.dumps(_plain(value))
     except (cbor2.CBOREncodeError, TypeError, RecursionError) as error:
         raise VerificationRefused("cbor-unsupported", problem=type(error).__name__) from error
-    decode(data)
+    decode(data, max_bytes)
     return data
 
 

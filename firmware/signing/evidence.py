@@ -1,6 +1,7 @@
 """Pieces of evidence as people hand them in: what each one is, whatever its file is called, and what it proves.
 
-a record (COSE), an acknowledgement (COSE), a receipt as COSE, as the text of its code, or as a picture of it
+a record, an acknowledgement, the election definition (COSE), a receipt as COSE, as the text of its code, or as a
+picture of it
 """
 
 from __future__ import annotations
@@ -10,21 +11,23 @@ from dataclasses import dataclass, field
 
 from firmware.errors import Refused, VerificationRefused
 from firmware.signing import receipt_code
+from firmware.signing.claims import Claim, Report
 from firmware.signing.cose import MessageType, parse
 from firmware.signing.crosscheck import check_together
+from firmware.signing.election import MAX_BYTES as MAX_ELECTION_BYTES
 from firmware.signing.trust import TrustRoots
 from firmware.signing.verification import (
-    Claim,
-    Report,
     VerifiedAcknowledgement,
+    VerifiedElection,
     VerifiedReceipt,
     VerifiedRecord,
     verify_acknowledgement,
+    verify_election,
     verify_receipt,
     verify_record,
 )
 
-Verified = VerifiedRecord | VerifiedReceipt | VerifiedAcknowledgement
+Verified = VerifiedRecord | VerifiedReceipt | VerifiedAcknowledgement | VerifiedElection
 
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF")
 """How JPEG, PNG and WebP files begin."""
@@ -76,13 +79,15 @@ def compare(findings: Sequence[Finding]) -> Finding:
 
 def _verify(data: bytes, trust: TrustRoots, report: Report) -> Verified:
     cose = _message(data, report)
-    match parse(cose).type:
+    match parse(cose, MAX_ELECTION_BYTES).type:
         case MessageType.RECORD:
             return verify_record(cose, trust, report)
         case MessageType.RECEIPT:
             return verify_receipt(cose, trust, report)
         case MessageType.ACKNOWLEDGEMENT:
             return verify_acknowledgement(cose, trust, None, report)
+        case MessageType.ELECTION:
+            return verify_election(cose, trust, report)
 
 
 def _message(data: bytes, report: Report) -> bytes:

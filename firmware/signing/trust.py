@@ -1,25 +1,34 @@
 """The trust folder: the public things a verifier believes, and all that it needs besides the evidence.
 
-    election.json     the election definition; the SHA-256 of its bytes is the `election` of every record
-    layouts/*.toml    the form layouts of the election; the SHA-256 of a file is the `layout` of a record
+    root.pem          the root: the one thing that is believed as it stands
+    authority.pem     the election authority's certificate, issued by the root
+    election.cose     the election definition, signed by that authority (election.py); it names everything below
+    layouts/*.toml    the form layouts; the definition holds their SHA-256
+    devices.pem       device certificates, each issued by an authority that the definition names
+
+Issuing authorities, collectors' certificates and revoked devices stand in the definition. A development election may
+be unsigned; its folder, which has no root.pem, holds instead
+
+    election.json     the definition
+    layouts/*.toml
     device-ca.pem     certificates of the authorities that issue device certificates
-    devices.pem       device certificates: records and receipts name them, they do not carry them
+    devices.pem       device certificates
     collectors.pem    collector certificates, believed as they stand
 
 PEM files hold any number of certificates. Who gets a trust folder from a stranger has verified the stranger: compare
-its `fingerprint` with one that is published.
+its root, or its `fingerprint`, with one that is published.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -27,9 +36,15 @@ from firmware.config import ElectionDefinition, parse_election
 from firmware.errors import LayoutRefused, VerificationRefused
 from firmware.forms.layout import FormLayout
 from firmware.forms.loader import load_layout
+from firmware.records import Mode
 from firmware.signing.acknowledgement import collector_name
+from firmware.signing.authorities import Purpose, Scope, check_scope
+from firmware.signing.certificates import check_issued, display_name, load_certificates
+from firmware.signing.definition import ElectionTrust, Revocation
+from firmware.signing.election import AUTHORITY, ROOT, SignedElection, only_certificate, open_election
 from firmware.signing.keys import Device, key_id, open_device, public_key_of
 
+SIGNED_ELECTION = "election.cose"
 ELECTION = "election.json"
 LAYOUTS = "layouts"
 AUTHORITIES = "device-ca.pem"
@@ -37,6 +52,9 @@ DEVICES = "devices.pem"
 COLLECTORS = "collectors.pem"
 MAX_FILE_BYTES = 256 * 1024 * 1024
 """Of one file: certificates of 200,000 devices are about 200 MB."""
+
+_SIGNED_FILES = (AUTHORITY, DEVICES, SIGNED_ELECTION, ROOT)
+_UNSIGNED_FILES = (AUTHORITIES, COLLECTORS, DEVICES, ELECTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +78,70 @@ class TrustRoots:
     """By key id."""
     fingerprint: str
     """Hexadecimal SHA-256 over the SHA-256 of every file in the folder, in the order of their names."""
+    root: str = ""
+    """Hexadecimal SHA-256 of the root certificate; empty when the election is unsigned (development only)."""
+    authority: ec.EllipticCurvePublicKey | None = None
+    """The key that signed the election definition; None when it is unsigned."""
+    earlier: frozenset[bytes] = frozenset()
+    """Names of earlier editions of the definition, whose records stand."""
+    revoked: Mapping[bytes, Revocation] = field(default_factory=dict)
+    """By key id."""
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Opens a trust folder. Raises VerificationRefused (`trust-...`, `certificate-...`)."""
+        """Opens a trust folder. Raises VerificationRefused (`trust-...`, `certificate-...`, `election-...`)."""
         layouts = {path.name: _read(path) for path in sorted((folder / LAYOUTS).glob("*.toml"))}
-        files = {name: _read(folder / name) for name in (AUTHORITIES, COLLECTORS, DEVICES, ELECTION)}
-        authorities = _certificates(files, AUTHORITIES)
+        names = _SIGNED_FILES if (folder / ROOT).exists() else _UNSIGNED_FILES
+        return cls.of_files({name: _read(folder / name) for name in names}, layouts)
+
+    @classmethod
+    def of_files(cls, files: Mapping[str, bytes], layouts: Mapping[str, bytes]) -> Self:
+        """As `load`, of the content of the folder's files and of its layouts, by name."""
+        fingerprint = _fingerprint([files[name] for name in files] + [layouts[name] for name in sorted(layouts)])
         try:
-            return cls(
-                election=parse_election(files[ELECTION], ELECTION),
-                layouts={hashlib.sha256(data).digest(): load_layout(data, name) for name, data in layouts.items()},
-                devices={_kid(entry): _device(entry, authorities) for entry in _certificates(files, DEVICES)},
-                collectors={_kid(entry): _collector(entry) for entry in _certificates(files, COLLECTORS)},
-                fingerprint=_fingerprint([*files.values(), *layouts.values()]),
-            )
+            opened = {hashlib.sha256(data).digest(): load_layout(data, name) for name, data in layouts.items()}
+            if ROOT in files:
+                return cls._signed(files, opened, fingerprint)
+            return cls._unsigned(files, opened, fingerprint)
         except LayoutRefused as refusal:
-            raise VerificationRefused("trust-unreadable", file=str(folder), problem=str(refusal)) from refusal
+            raise VerificationRefused("trust-unreadable", file=ELECTION, problem=str(refusal)) from refusal
+
+    @classmethod
+    def _unsigned(cls, files: Mapping[str, bytes], layouts: Mapping[bytes, FormLayout], fingerprint: str) -> Self:
+        definition = parse_election(files[ELECTION], ELECTION)
+        if definition.election.mode is not Mode.DEVELOPMENT:
+            raise VerificationRefused("election-unsigned", mode=str(definition.election.mode))
+        authorities = _certificates(files, AUTHORITIES)
+        return cls(
+            election=definition,
+            layouts=layouts,
+            devices={_kid(entry): _device(entry, authorities) for entry in _certificates(files, DEVICES)},
+            collectors={_kid(entry): _collector(entry) for entry in _certificates(files, COLLECTORS)},
+            fingerprint=fingerprint,
+        )
+
+    @classmethod
+    def _signed(cls, files: Mapping[str, bytes], layouts: Mapping[bytes, FormLayout], fingerprint: str) -> Self:
+        root, authority = only_certificate(files[ROOT], ROOT), only_certificate(files[AUTHORITY], AUTHORITY)
+        signed = open_election(files[SIGNED_ELECTION], root, authority)
+        definition = parse_election(signed.data, SIGNED_ELECTION)
+        trust = _trust_of(definition, signed)
+        issuers = [_named_issuer(pem, signed) for pem in trust.issuers]
+        devices = {_kid(entry): _device(entry, issuers) for entry in _certificates(files, DEVICES)}
+        for device in devices.values():
+            if device.claims.world is not signed.scope.world:
+                raise VerificationRefused("certificate-claims", subject=display_name(device.certificate))
+        return cls(
+            election=definition,
+            layouts=_named_layouts(layouts, trust),
+            devices=devices,
+            collectors=_named_collectors(trust, issuers, signed.scope),
+            fingerprint=fingerprint,
+            root=root.fingerprint(hashes.SHA256()).hex(),
+            authority=public_key_of(authority),
+            earlier=frozenset(map(bytes.fromhex, trust.earlier)),
+            revoked={bytes.fromhex(entry.kid): entry for entry in trust.revoked},
+        )
 
     def device(self, kid: bytes) -> Device:
         """The device of this key id; raises VerificationRefused("device-unknown")."""
@@ -117,54 +182,128 @@ def write_trust(
     devices: Iterable[bytes],
     collectors: Iterable[bytes],
 ) -> None:
-    """Writes a trust folder; certificates are DER. `election` is the file's bytes, as records name them."""
-    (folder / LAYOUTS).mkdir(parents=True, exist_ok=True)
+    """Writes the trust folder of an unsigned (development) election; certificates are DER.
+
+    `election` is the file's bytes, as records name them.
+    """
+    _write_layouts(folder, layouts)
     (folder / ELECTION).write_bytes(election)
+    for name, certificates in ((AUTHORITIES, authorities), (DEVICES, devices), (COLLECTORS, collectors)):
+        _write_certificates(folder / name, certificates)
+
+
+def write_signed_trust(
+    folder: Path,
+    *,
+    root: bytes,
+    authority: bytes,
+    election: bytes,
+    layouts: Iterable[FormLayout],
+    devices: Iterable[bytes],
+) -> None:
+    """Writes the trust folder of a signed election; certificates are DER, `election` is COSE."""
+    _write_layouts(folder, layouts)
+    (folder / SIGNED_ELECTION).write_bytes(election)
+    for name, certificates in ((ROOT, [root]), (AUTHORITY, [authority]), (DEVICES, devices)):
+        _write_certificates(folder / name, certificates)
+
+
+def _write_layouts(folder: Path, layouts: Iterable[FormLayout]) -> None:
+    (folder / LAYOUTS).mkdir(parents=True, exist_ok=True)
     for layout in layouts:
         (folder / LAYOUTS / f"{layout.id}.toml").write_bytes(layout.source)
-    for name, certificates in ((AUTHORITIES, authorities), (DEVICES, devices), (COLLECTORS, collectors)):
-        loaded = map(x509.load_der_x509_certificate, certificates)
-        (folder / name).write_bytes(b"".join(entry.public_bytes(Encoding.PEM) for entry in loaded))
+
+
+def _write_certificates(path: Path, certificates: Iterable[bytes]) -> None:
+    loaded = map(x509.load_der_x509_certificate, certificates)
+    path.write_bytes(b"".join(entry.public_bytes(Encoding.PEM) for entry in loaded))
 
 
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise VerificationRefused("trust-unreadable", file=str(path), problem=f"over {MAX_FILE_BYTES} bytes")
+            raise VerificationRefused("trust-unreadable", file=path.name, problem=f"over {MAX_FILE_BYTES} bytes")
         return path.read_bytes()
     except OSError as error:
-        raise VerificationRefused("trust-unreadable", file=str(path), problem=error.strerror or "") from error
+        raise VerificationRefused("trust-unreadable", file=path.name, problem=error.strerror or "") from error
 
 
 def _certificates(files: Mapping[str, bytes], name: str) -> list[x509.Certificate]:
     """The certificates of a PEM file; an empty file holds none."""
-    try:
-        return x509.load_pem_x509_certificates(files[name]) if files[name].strip() else []
-    except ValueError as error:
-        raise VerificationRefused("trust-unreadable", file=name, problem=str(error)) from error
+    return load_certificates(files[name], name) if files[name].strip() else []
 
 
 def _kid(certificate: x509.Certificate) -> bytes:
     return key_id(certificate.public_bytes(Encoding.DER))
 
 
-def _device(certificate: x509.Certificate, authorities: Sequence[x509.Certificate]) -> Device:
-    if not any(_issued(certificate, authority) for authority in authorities):
-        raise VerificationRefused("certificate-issuer", subject=certificate.subject.rfc4514_string())
+def _device(certificate: x509.Certificate, issuers: Sequence[x509.Certificate]) -> Device:
+    _check_issuer(certificate, issuers)
     return open_device(certificate)
 
 
-def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    try:
-        constraints = authority.extensions.get_extension_for_class(x509.BasicConstraints).value
-        certificate.verify_directly_issued_by(authority)
-    except (x509.ExtensionNotFound, InvalidSignature, ValueError, TypeError):
-        return False
-    return constraints.ca
+def _check_issuer(certificate: x509.Certificate, issuers: Sequence[x509.Certificate]) -> None:
+    """One of `issuers` issued it. Raises VerificationRefused, of several what the last one says."""
+    refusal = VerificationRefused("certificate-issuer", subject=display_name(certificate))
+    for issuer in issuers:
+        try:
+            return check_issued(certificate, issuer)
+        except VerificationRefused as problem:
+            refusal = problem
+    raise refusal
 
 
 def _collector(certificate: x509.Certificate) -> Collector:
     return Collector(collector_name(certificate), public_key_of(certificate))
+
+
+# --- what a signed definition names -------------------------------------------------------------------------------
+
+
+def _trust_of(definition: ElectionDefinition, signed: SignedElection) -> ElectionTrust:
+    """The definition's `trust`, complete and of the world and election that its authority may speak for."""
+    election = definition.election
+    trust = election.trust
+    if trust is None:
+        raise VerificationRefused("election-trust", problem="trust")
+    if (election.mode, trust.id) != (signed.scope.world, signed.scope.election):
+        raise VerificationRefused("election-scope", id=trust.id, mode=str(election.mode))
+    if set(trust.layouts) != {contest.form for contest in election.contests}:
+        raise VerificationRefused("election-trust", problem="layouts")
+    if set(trust.collectors) != {collector.id for collector in election.collectors}:
+        raise VerificationRefused("election-trust", problem="collectors")
+    return trust
+
+
+def _named_issuer(pem: str, signed: SignedElection) -> x509.Certificate:
+    issuer = only_certificate(pem.encode(), SIGNED_ELECTION)
+    check_scope(issuer, signed.root, Scope(Purpose.ISSUING, signed.scope.world, signed.scope.election))
+    return issuer
+
+
+def _named_layouts(layouts: Mapping[bytes, FormLayout], trust: ElectionTrust) -> dict[bytes, FormLayout]:
+    """The layouts that the definition names, all of them; others in the folder are nothing."""
+    named = {bytes.fromhex(sha256): form for form, sha256 in trust.layouts.items()}
+    for sha256, form in named.items():
+        if sha256 not in layouts or layouts[sha256].id != form:
+            raise VerificationRefused("layout-unknown", layout=form)
+    return {sha256: layouts[sha256] for sha256 in named}
+
+
+def _named_collectors(
+    trust: ElectionTrust, issuers: Sequence[x509.Certificate], scope: Scope
+) -> dict[bytes, Collector]:
+    found: dict[bytes, Collector] = {}
+    for name, pems in trust.collectors.items():
+        for pem in pems:
+            certificate = only_certificate(pem.encode(), SIGNED_ELECTION)
+            _check_issuer(certificate, issuers)
+            if Scope.of(certificate) != Scope(Purpose.COLLECTOR, scope.world, scope.election):
+                raise VerificationRefused("certificate-purpose", subject=display_name(certificate))
+            if collector_name(certificate) != name:
+                raise VerificationRefused("acknowledgement-collector", found=collector_name(certificate), expected=name)
+            found[_kid(certificate)] = _collector(certificate)
+    return found
 
 
 def _fingerprint(files: Iterable[bytes]) -> str:

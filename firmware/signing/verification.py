@@ -8,33 +8,20 @@ What is not proven here: that the numbers are those on the paper. The record nam
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from firmware.errors import LayoutRefused, VerificationRefused
 from firmware.records import Mode
-from firmware.signing.cose import Envelope, MessageType, open_verified, parse
+from firmware.signing.claims import Claim, Report, silent
+from firmware.signing.cose import Envelope, MessageType, open_verified, parse, verified_bytes
+from firmware.signing.election import MAX_BYTES as MAX_ELECTION_BYTES
 from firmware.signing.keys import Device
 from firmware.signing.schema import AcknowledgementEntry, RecordEntry, check, check_record
 from firmware.signing.statement import Statement, read_statement, result_fields
 from firmware.signing.trust import TrustRoots
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Something that was checked and holds; the sentence is `verify.<key>` in messages/."""
-
-    key: str
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-
-Report = Callable[[Claim], None]
-
-
-def _silent(_claim: Claim) -> None:
-    pass
+from firmware.signing.validity import Sealed, check_time, utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +61,14 @@ class VerifiedAcknowledgement:
     unix: int
 
 
-def verify_record(cose: bytes, trust: TrustRoots, report: Report = _silent) -> VerifiedRecord:
+@dataclass(frozen=True, slots=True)
+class VerifiedElection:
+    """The election definition of the trust folder."""
+
+    sha256: bytes
+
+
+def verify_record(cose: bytes, trust: TrustRoots, report: Report = silent) -> VerifiedRecord:
     """The record in `cose`; raises VerificationRefused."""
     envelope = parse(cose)
     device, payload = _open(envelope, MessageType.RECORD, trust, report)
@@ -83,18 +77,19 @@ def verify_record(cose: bytes, trust: TrustRoots, report: Report = _silent) -> V
     _check_world(record.mode, device)
     _check_election(record, trust, report)
     _check_layout(record, trust, report)
-    _check_validity(record, device)
+    check_time(Sealed(record.time.unix, record.time.clock), device, envelope.kid, trust, report)
     report(Claim("record-chain", {"sequence": record.sequence, "size": record.log.size}))
     return VerifiedRecord(hashlib.sha256(cose).digest(), record, payload, device, envelope.kid)
 
 
-def verify_receipt(cose: bytes, trust: TrustRoots, report: Report = _silent) -> VerifiedReceipt:
+def verify_receipt(cose: bytes, trust: TrustRoots, report: Report = silent) -> VerifiedReceipt:
     """The receipt statement in `cose`; raises VerificationRefused."""
     envelope = parse(cose)
     device, payload = _open(envelope, MessageType.RECEIPT, trust, report)
     statement = read_statement(payload)
     _check_world(statement.mode, device)
     _check_polling_station(statement.tps, trust)
+    check_time(Sealed(statement.unix), device, envelope.kid, trust, report)
     names = result_fields(trust.contest_layout(statement.contest).fields)
     if len(names) != len(statement.values):
         raise VerificationRefused("receipt-values", found=len(statement.values), expected=len(names))
@@ -103,7 +98,7 @@ def verify_receipt(cose: bytes, trust: TrustRoots, report: Report = _silent) -> 
 
 
 def verify_acknowledgement(
-    cose: bytes, trust: TrustRoots, record_sha256: bytes | None, report: Report = _silent
+    cose: bytes, trust: TrustRoots, record_sha256: bytes | None, report: Report = silent
 ) -> VerifiedAcknowledgement:
     """The acknowledgement in `cose`, of the record with this hash (None: of any); raises VerificationRefused."""
     envelope = parse(cose)
@@ -119,9 +114,16 @@ def verify_acknowledgement(
     return VerifiedAcknowledgement(entry.record, entry.collector, entry.unix)
 
 
-def utc(unix: int) -> str:
-    """A time for people."""
-    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def verify_election(cose: bytes, trust: TrustRoots, report: Report = silent) -> VerifiedElection:
+    """The signed definition in `cose`, which must be the one of the trust folder; raises VerificationRefused."""
+    if trust.authority is None:
+        raise VerificationRefused("election-unsigned", mode=str(trust.election.election.mode))
+    data = verified_bytes(parse(cose, MAX_ELECTION_BYTES), MessageType.ELECTION, trust.authority)
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != trust.election.sha256:
+        raise VerificationRefused("election-other", found=sha256, expected=trust.election.sha256)
+    report(Claim("election-definition", {"name": trust.election.election.name, "root": trust.root}))
+    return VerifiedElection(bytes.fromhex(sha256))
 
 
 def _open(envelope: Envelope, kind: MessageType, trust: TrustRoots, report: Report) -> tuple[Device, Any]:
@@ -141,12 +143,13 @@ def _check_world(mode: str, device: Device) -> None:
 
 def _check_election(record: RecordEntry, trust: TrustRoots, report: Report) -> None:
     definition = trust.election
-    if record.election.hex() != definition.sha256:
+    if record.election.hex() != definition.sha256 and record.election not in trust.earlier:
         raise VerificationRefused("election-other", found=record.election.hex(), expected=definition.sha256)
     if record.mode != definition.election.mode:
         raise VerificationRefused("mode-not-of-election", mode=record.mode, world=str(definition.election.mode))
     _check_polling_station(record.tps, trust)
     report(Claim("election", {"name": definition.election.name, "tps": record.tps, "contest": record.contest}))
+    report(Claim("election-signed", {"root": trust.root}) if trust.root else Claim("election-unsigned", {}))
 
 
 def _check_polling_station(tps: str, trust: TrustRoots) -> None:
@@ -165,12 +168,3 @@ def _check_layout(record: RecordEntry, trust: TrustRoots, report: Report) -> Non
     if [(entry.id, entry.page) for entry in record.fields] != expected:
         raise VerificationRefused("layout-fields", form=record.form)
     report(Claim("layout", {"form": record.form, "fields": len(expected)}))
-
-
-def _check_validity(record: RecordEntry, device: Device) -> None:
-    """The certificate was valid when the record was sealed; a clock that nobody set proves nothing either way."""
-    if record.time.clock != "synchronised":
-        return
-    begin, end = device.certificate.not_valid_before_utc, device.certificate.not_valid_after_utc
-    if not begin <= datetime.fromtimestamp(record.time.unix, UTC) <= end:
-        raise VerificationRefused("certificate-validity", time=utc(record.time.unix))

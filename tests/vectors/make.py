@@ -23,10 +23,11 @@ from firmware.records import SealedRecord
 from firmware.signing import receipt_code
 from firmware.signing.acknowledgement import acknowledge
 from firmware.signing.cose import GROUP_ORDER, MessageType, SigningKey, parse, sign
+from firmware.signing.election import sign_election
 from firmware.signing.encoding import Tagged, decode, encode
 from firmware.signing.keys import key_id
 from firmware.signing.signer import Signer
-from firmware.signing.trust import write_trust
+from firmware.signing.trust import write_signed_trust
 from tests.vectors import parts
 
 Hostile = tuple[str, str, str, bytes]
@@ -46,8 +47,15 @@ def seal() -> tuple[SealedRecord, SealedRecord]:
 def valid() -> dict[str, bytes]:
     """Messages that hold, by file name."""
     first, second = seal()
+    payload = dict(first.payload)
+    unsure = {"unix": parts.SEALED_AT, "clock": "free-running"}
+    before = {"unix": parts.SEALED_AT - 1, "clock": "synchronised"}
     return {
         "record-1.cose": first.cose,
+        "record-free-running.cose": _record(payload | {"time": unsure}, parts.FREE_RUNNING),
+        "record-before-revocation.cose": _record(payload | {"time": before}, parts.REVOKED),
+        "record-of-earlier-edition.cose": _record(payload | {"election": parts.EARLIER}, parts.EARLY),
+        "election.cose": sign_election(parts.election(), parts.ELECTION_KEY),
         "record-2-correction.cose": second.cose,
         "receipt-1.cose": first.receipt,
         "receipt-1.txt": receipt_code.encode(first.receipt).encode(),
@@ -63,6 +71,7 @@ def hostile() -> Iterator[Hostile]:
     yield from _signers(first)
     yield from _records(dict(first.payload), dict(second.payload))
     yield from _receipts(first)
+    yield from _elections()
     yield from _codes(receipt_code.encode(first.receipt))
 
 
@@ -119,7 +128,15 @@ def _signers(first: SealedRecord) -> Iterator[Hostile]:
     real = _record(payload | {"mode": "real"}, parts.DEVICE)
     yield "real-with-development-key.cose", "mode-not-of-key", "a development key makes a real result", real
     lesson = _record(payload | {"mode": "training"}, parts.TRAINING)
-    yield "training-in-this-election.cose", "mode-not-of-election", "a lesson handed in as a result", lesson
+    yield "training-in-this-election.cose", "device-unknown", "a lesson handed in as a result", lesson
+    late = _record(payload, parts.REVOKED)
+    yield "revoked.cose", "device-revoked", "sealed from the revocation on", late
+    unset = {"unix": parts.SEALED_AT - 1, "clock": "free-running"}
+    backdated = _record(payload | {"time": unset}, parts.REVOKED)
+    yield "revoked-clock.cose", "device-revoked", "a revoked device whose clock nobody set", backdated
+    statement = decode(parse(first.receipt).payload)
+    receipt = sign(statement, MessageType.RECEIPT, parts.REVOKED)
+    yield "revoked-receipt.cose", "device-revoked", "a receipt from the revocation on", receipt
     word = acknowledge(first.sha256, parts.SEALED_AT, parts.STRANGE_COLLECTOR)
     yield "collector-stranger.cose", "collector-unknown", "a collector that is not trusted", word
     claim = {"record": first.sha256, "collector": "kota-lain", "unix": parts.SEALED_AT}
@@ -180,6 +197,15 @@ def _receipts(first: SealedRecord) -> Iterator[Hostile]:
     yield case("tps", "schema", "14 digits", {3: 10**13})
 
 
+def _elections() -> Iterator[Hostile]:
+    other = sign_election(parts.election(edition=3), parts.ELECTION_KEY)
+    yield "election-other.cose", "election-other", "another edition than the one that is trusted", other
+    stranger = sign_election(parts.election(), parts.DEVICE)
+    yield "election-by-device.cose", "cose-signature", "a kiosk defines the election", stranger
+    record = sign(json.loads(parts.election()), MessageType.RECORD, parts.ELECTION_KEY)
+    yield "election-as-record.cose", "device-unknown", "a definition under the type of a record", record
+
+
 def _codes(text: str) -> Iterator[Hostile]:
     def case(name: str, why: str, content: str) -> Hostile:
         return f"code-{name}.txt", "receipt-code", why, content.encode()
@@ -237,13 +263,13 @@ def files() -> dict[str, bytes]:
     """Every file below this folder that is made, by its path."""
     with tempfile.TemporaryDirectory() as folder:
         trust = Path(folder)
-        write_trust(
+        write_signed_trust(
             trust,
-            election=parts.election(),
+            root=parts.der(parts.ROOT),
+            authority=parts.der(parts.ELECTION_AUTHORITY),
+            election=sign_election(parts.election(), parts.ELECTION_KEY),
             layouts=[parts.layout()],
-            authorities=[parts.AUTHORITY_CERTIFICATE],
-            devices=[parts.DEVICE.certificate, parts.TRAINING.certificate],
-            collectors=[parts.COLLECTOR.certificate],
+            devices=[key.certificate for key in (parts.DEVICE, parts.REVOKED, parts.FREE_RUNNING, parts.EARLY)],
         )
         found = {f"trust/{path.relative_to(trust)}": path.read_bytes() for path in trust.rglob("*") if path.is_file()}
     index: dict[str, dict[str, str]] = {}

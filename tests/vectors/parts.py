@@ -1,4 +1,4 @@
-"""What the vectors are made of: two fixed keys, a small form, an election, and a draft. Nothing here is secret."""
+"""What the vectors are made of: fixed keys, a small form, an election, and a draft. Nothing here is secret."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware.forms.layout import FormLayout
 from firmware.forms.loader import load_layout
 from firmware.records import Mode
+from firmware.signing.authorities import Purpose, Scope
 from firmware.signing.certificates import Issuer, issue, subject
 from firmware.signing.cose import GROUP_ORDER
 from firmware.signing.key_file import FileKey
-from firmware.signing.keys import DeviceClaims, Protection, claims_extension
+from firmware.signing.keys import DeviceClaims, Protection, claims_extension, key_id
 from firmware.signing.signer import ClockQuality, ClockReading
 
 FOLDER = Path(__file__).parent
@@ -25,6 +27,9 @@ MADE = datetime(2024, 2, 1, tzinfo=UTC)
 SEALED_AT = int(datetime(2024, 2, 14, 19, 30, tzinfo=UTC).timestamp())
 ORGANISATION = "DEVELOPMENT, test vectors"
 TPS = "3273010001007"
+ELECTION_ID = "vectors"
+EARLIER = hashlib.sha256(b"the first edition").digest()
+"""Name of the definition that this one replaces."""
 
 
 def private_key(name: str) -> ec.EllipticCurvePrivateKey:
@@ -33,10 +38,43 @@ def private_key(name: str) -> ec.EllipticCurvePrivateKey:
     return ec.derive_private_key(number % (GROUP_ORDER - 1) + 1, ec.SECP256R1())
 
 
-AUTHORITY = Issuer(subject("DEVELOPMENT authority", ORGANISATION), private_key("authority"))
-AUTHORITY_CERTIFICATE = issue(
-    AUTHORITY.name, AUTHORITY.private_key.public_key(), AUTHORITY, MADE, authority=True, serial_number=1
-).public_bytes(Encoding.DER)
+def _authority(name: str, scope: Scope, above: Issuer | None, number: int) -> Issuer:
+    """A root, or what a root has issued."""
+    key, full = private_key(name), subject(f"DEVELOPMENT {name}", ORGANISATION)
+    signs = scope.purpose is not Purpose.ELECTION
+    certificate = issue(
+        full,
+        key.public_key(),
+        above or Issuer(full, key),
+        MADE,
+        authority=signs,
+        path_length=0 if above else 1,
+        serial_number=number,
+        extensions=[scope.extension()],
+    )
+    return Issuer(full, key, certificate)
+
+
+def scope(purpose: Purpose, world: Mode = Mode.DEVELOPMENT) -> Scope:
+    """What a certificate of the vectors is for."""
+    return Scope(purpose, world, "" if purpose is Purpose.ROOT else ELECTION_ID)
+
+
+def der(issuer: Issuer) -> bytes:
+    """The issuer's own certificate."""
+    assert issuer.certificate is not None
+    return issuer.certificate.public_bytes(Encoding.DER)
+
+
+def pem(certificate: bytes) -> str:
+    """The certificate as it stands in an election definition."""
+    return x509.load_der_x509_certificate(certificate).public_bytes(Encoding.PEM).decode()
+
+
+ROOT = _authority("root", scope(Purpose.ROOT), None, 1)
+ISSUING = _authority("issuing authority", scope(Purpose.ISSUING), ROOT, 2)
+ELECTION_AUTHORITY = _authority("election authority", scope(Purpose.ELECTION), ROOT, 3)
+ELECTION_KEY = FileKey(ELECTION_AUTHORITY.private_key, der(ELECTION_AUTHORITY))
 
 
 class VectorKey(FileKey):
@@ -46,27 +84,36 @@ class VectorKey(FileKey):
 
 
 def device_key(serial: str, world: Mode = Mode.DEVELOPMENT) -> VectorKey:
-    """The key of a device that AUTHORITY has issued."""
+    """The key of a device that ISSUING has issued."""
     key = private_key(serial)
     certificate = issue(
         subject(f"DEVELOPMENT kiosk {serial}", ORGANISATION, serial),
         key.public_key(),
-        AUTHORITY,
+        ISSUING,
         MADE,
-        serial_number=2 + int(serial[-1]),
+        serial_number=10 + int(serial[-1]),
         extensions=[claims_extension(DeviceClaims(world, serial, Protection.PLAIN_FILE))],
     )
     return VectorKey(key, certificate.public_bytes(Encoding.DER))
 
 
 def collector_key(name: str = "kota-bandung") -> FileKey:
-    """The key of a collector."""
-    issuer = Issuer(subject(name, ORGANISATION), private_key(name))
-    certificate = issue(issuer.name, issuer.private_key.public_key(), issuer, MADE, serial_number=1)
-    return FileKey(issuer.private_key, certificate.public_bytes(Encoding.DER))
+    """The key of a collector that ISSUING has issued."""
+    key = private_key(name)
+    certificate = issue(
+        subject(name, ORGANISATION),
+        key.public_key(),
+        ISSUING,
+        MADE,
+        serial_number=20,
+        extensions=[scope(Purpose.COLLECTOR).extension()],
+    )
+    return FileKey(key, certificate.public_bytes(Encoding.DER))
 
 
 DEVICE, STRANGER, TRAINING = device_key("VECTOR-1"), device_key("VECTOR-2"), device_key("VECTOR-3", Mode.TRAINING)
+REVOKED, FREE_RUNNING, EARLY = device_key("VECTOR-4"), device_key("VECTOR-5"), device_key("VECTOR-6")
+"""One that is revoked, one whose clock nobody set, one that knew the first edition only."""
 COLLECTOR, STRANGE_COLLECTOR = collector_key(), collector_key("kota-lain")
 
 
@@ -75,8 +122,8 @@ def layout() -> FormLayout:
     return load_layout((FOLDER / "vector-form.toml").read_bytes(), "vector-form.toml")
 
 
-def election() -> bytes:
-    """The election definition file."""
+def election(**changes: Any) -> bytes:
+    """The election definition file; `changes` replace parts of its `trust`."""
     document = {
         "version": 1,
         "name": "Vectors",
@@ -84,6 +131,16 @@ def election() -> bytes:
         "contests": [{"id": "ppwp", "form": "vector-form", "candidates": [{"number": 1, "name": "A"}]}],
         "polling_stations": [{"code": TPS, "place": "Kelurahan Contoh, TPS 7", "voters": 250}],
         "collectors": [{"id": "kota-bandung", "url": "https://collector.example"}],
+        "trust": {
+            "id": ELECTION_ID,
+            "edition": 2,
+            "earlier": [EARLIER.hex()],
+            "issuers": [pem(der(ISSUING))],
+            "layouts": {"vector-form": layout().sha256},
+            "collectors": {"kota-bandung": [pem(COLLECTOR.certificate)]},
+            "revoked": [{"kid": key_id(REVOKED.certificate).hex(), "since": SEALED_AT, "reason": "stolen"}],
+        }
+        | changes,
     }
     return json.dumps(document, indent=1).encode() + b"\n"
 
