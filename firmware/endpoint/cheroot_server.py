@@ -21,6 +21,7 @@ from cheroot.makefile import StreamReader, StreamWriter
 from cheroot.server import HTTPConnection
 from cheroot.ssl import Adapter
 from cheroot.wsgi import Server
+from cryptography import x509
 
 from firmware.errors import LayoutRefused
 
@@ -107,7 +108,7 @@ class _Connection(HTTPConnection):
             _log.warning("lan.handshake", client=self.remote_addr, problem=str(problem))
             return False
         _log.info("lan.client", client=self.remote_addr, subject=_subject(self.socket))
-        return bool(super().communicate())
+        return bool(super().communicate())  # type: ignore[no-untyped-call]
 
 
 class _LateHandshake(Adapter):
@@ -136,5 +137,5 @@ class _LateHandshake(Adapter):
 
 def _subject(connection: ssl.SSLSocket) -> str:
     """Whose certificate it is, for the log."""
-    parts = (connection.getpeercert() or {}).get("subject", ())
-    return ", ".join(f"{name}={value}" for part in parts for name, value in part)  # type: ignore[misc,union-attr]
+    der = connection.getpeercert(binary_form=True)
+    return x509.load_der_x509_certificate(der).subject.rfc4514_string() if der else ""

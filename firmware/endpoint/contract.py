@@ -95,8 +95,10 @@ def _respond(result: Any, media_type: str) -> Response:
         response = Response(result.data, content_type=media_type)
         response.set_etag(result.sha256)
         response.headers["Cache-Control"] = f"private, max-age={KEEP_SECONDS}, immutable"
-        return response.make_conditional(request, accept_ranges=True, complete_length=len(result.data))
+        response.make_conditional(request, accept_ranges=True, complete_length=len(result.data))
+        return response
     response = Response(msgspec.json.encode(result), content_type=media_type)
     response.headers["Cache-Control"] = "no-cache"
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response

@@ -21,6 +21,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import pwd
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
@@ -47,8 +48,11 @@ ROOT = 0
 
 _WORD = 4
 """Addresses are printed as 32-bit words, each in the machine's byte order."""
-_LOCAL, _REMOTE, _STATE, _UID = 1, 2, 3, 7
-"""Columns of the tables."""
+_ROW = re.compile(
+    r" *[0-9]+: (?P<local>[0-9A-F]+:[0-9A-F]{4}) (?P<remote>[0-9A-F]+:[0-9A-F]{4}) (?P<state>[0-9A-F]{2})"
+    r" [0-9A-F]{8}:[0-9A-F]{8} [0-9A-F]{2}:[0-9A-F]{8} [0-9A-F]{8} {1,5}(?P<uid>[0-9]{1,10}) +[0-9]+ [0-9]+ "
+)
+"""A row as get_tcp4_sock and get_tcp6_sock of Linux print it, as far as the inode."""
 
 _log = structlog.get_logger(__name__)
 
@@ -99,14 +103,8 @@ def owner_in(rows: Iterable[str], client: Address, ours: Address) -> int | None:
         wanted = {(_printed(client, mapped), _printed(ours, mapped), ESTABLISHED) for mapped in (False, True)}
     except ValueError:
         return None
-    found: set[int] = set()
-    for row in rows:
-        columns = row.split()
-        if len(columns) <= _UID or (columns[_LOCAL], columns[_REMOTE], columns[_STATE]) not in wanted:
-            continue
-        if not (columns[_UID].isascii() and columns[_UID].isdigit()):
-            return None
-        found.add(int(columns[_UID]))
+    matches = filter(None, map(_ROW.match, rows))
+    found = {int(row["uid"]) for row in matches if (row["local"], row["remote"], row["state"]) in wanted}
     return found.pop() if len(found) == 1 else None
 
 
