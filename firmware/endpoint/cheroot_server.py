@@ -75,6 +75,7 @@ class TlsServer(Server):
             app,
             numthreads=THREADS,
             max=THREADS,
+            request_queue_size=WAITING,
             timeout=IO_SECONDS,  # type: ignore[arg-type]  # cheroot's stub says int; it goes to settimeout
             accepted_queue_size=WAITING,
             accepted_queue_timeout=ACCEPT_TIMES_OUT,
