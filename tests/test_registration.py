@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -16,6 +18,8 @@ from firmware.forms.layout import Rect
 from firmware.forms.loader import shipped_layouts
 from firmware.records import CELL_PIXELS, Matrix, Page, PageRefusal, RefusedPage
 from tests.photographs import C1, DPR, HASIL, Picture, frame, layout, photograph, pose
+from tests.simulators.paper.level import LEVELS
+from tests.simulators.paper.table import table
 
 LAYOUTS = tuple(shipped_layouts().values())
 PHONE = (1800, 2400)
@@ -183,6 +187,39 @@ def test_two_forms_lie_side_by_side(form: str, pages: tuple[int, int]) -> None:
     right = np.array([[1, 0, 1400], [0, 1, 0], [0, 0, 1.0]]) @ pose(form, (1400, 2000), turn=-1.0, fill=0.95)
     picture = photograph(form, pages[1], right, size, photograph(form, pages[0], left, size))
     assert refusal(picture) is PageRefusal.TWO_FORMS
+
+
+@pytest.mark.parametrize("below", [False, True])
+@pytest.mark.parametrize("shown", [0.35, 0.6])
+@pytest.mark.parametrize(("form", "pages"), [(C1, (1, 2)), (C1, (2, 1)), (HASIL, (2, 3)), (DPR, (3, 4))])
+def test_part_of_a_second_form_is_in_the_picture(form: str, pages: tuple[int, int], shown: float, below: bool) -> None:
+    """Whichever of the two is whole, nobody can know that it is the one that was meant."""
+    whole, other = (
+        photograph(form, number, pose(form, PHONE, turn=turn), PHONE)
+        for number, turn in zip(pages, (1, 4), strict=True)
+    )
+    part = other[: round(shown * PHONE[1])] if below else other[:, : round(shown * PHONE[0])]
+    assert refusal(np.concatenate([whole, part], axis=0 if below else 1)) is PageRefusal.TWO_FORMS
+
+
+@pytest.mark.parametrize("form", [C1, HASIL])
+def test_a_second_form_looks_out_from_under_the_first(form: str) -> None:
+    size = (2400, 2400)
+    under = photograph(form, 2, pose(form, size, turn=12.0, fill=0.95), size)
+    aside = np.array([[1, 0, -500], [0, 1, 0], [0, 0, 1.0]]) @ pose(form, size, turn=1.0, fill=0.9)
+    assert refusal(photograph(form, 1, aside, size, under)) is PageRefusal.TWO_FORMS
+
+
+@pytest.mark.parametrize(("form", "number"), [(C1, 1), (HASIL, 2)])
+def test_other_paper_and_things_lie_around_the_page(form: str, number: int) -> None:
+    """Letters, a pen, a telephone and a glass; and the margin of another form: the page is taken."""
+    truth = pose(form, PHONE, turn=1.0, fill=0.8)
+    crowded = replace(LEVELS["hard"], clutter=1.0)
+    for seed in range(3):
+        desk = table(PHONE, crowded, np.zeros((4, 2)), np.random.default_rng(seed))
+        assert_found(photograph(form, number, truth, PHONE, desk), truth, form, number)
+    margin = photograph(form, 2, pose(form, PHONE, turn=1.0), PHONE)[:, : round(0.08 * PHONE[0])]
+    assert_found(np.concatenate([photograph(form, number, truth, PHONE), margin], axis=1), truth, form, number)
 
 
 def test_a_page_of_a_form_that_nobody_asked_for() -> None:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from firmware.capture.fit import FREE, Anchors, corrected
-from firmware.capture.recognition import Sighting, clear_tag, identity_at
+from firmware.capture.recognition import Sighting, glance_tags, identity_at
 from firmware.capture.registration import Lines, from_identity, near_identity, support_of
 from firmware.capture.rulings import Floats, probe, project
 from firmware.capture.search import Target
@@ -86,9 +86,10 @@ def _followed(gray: Gray, targets: Sequence[Target], before: Glimpse) -> Glimpse
 
 
 def _by_tag(gray: Gray, targets: Sequence[Target]) -> Glimpse | None:
-    tag = clear_tag(gray, [target.known for target in targets])
-    if tag is None:
+    tags = glance_tags(gray, [target.known for target in targets])
+    if len(tags) != 1:
         return None
+    tag = tags[0]
     target = next(target for target in targets if target.identity == tag.identity)
     homography = drawn(gray, target.lines, near_identity(gray, target.lines, tag.corners))
     return Glimpse(target, homography, True) if homography is not None else _around(gray, target, tag)

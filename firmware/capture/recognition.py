@@ -81,11 +81,11 @@ def sightings(gray: Gray, pages: Sequence[Known]) -> tuple[Sighting, ...]:
     return tuple(_sighting(text, corners, table.get(text)) for text, corners in _distinct(found))
 
 
-def clear_tag(gray: Gray, pages: Sequence[Known]) -> Sighting | None:
-    """The only tag that is seen at a glance, when it is one of `pages`."""
+def glance_tags(gray: Gray, pages: Sequence[Known]) -> tuple[Sighting, ...]:
+    """The tags of `pages` that are seen at a glance."""
     tags = {known.page.identity.value: known for known in pages if known.page.identity.kind is IdentityKind.APRILTAG}
     found = _reduced_tags(gray, GLANCE_SIDE, tuple(int(tag) for tag in tags)) if tags else []
-    return _sighting(*found[0], tags[found[0][0].rpartition(":")[2]]) if len(found) == 1 else None
+    return tuple(_sighting(text, corners, tags[text.rpartition(":")[2]]) for text, corners in _distinct(found))
 
 
 def _reduced_tags(gray: Gray, side: int, only: tuple[int, ...] = ()) -> list[tuple[str, Floats]]:

@@ -14,7 +14,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from firmware.capture.recognition import Known, Sighting, clear_tag, identity_at, known_pages, name, sightings
+from firmware.capture.beside import is_another_beside
+from firmware.capture.recognition import Known, Sighting, glance_tags, identity_at, known_pages, name, sightings
 from firmware.capture.registration import (
     Doubtful,
     Lines,
@@ -25,7 +26,7 @@ from firmware.capture.registration import (
     near_identity,
     register,
 )
-from firmware.capture.rulings import project
+from firmware.capture.rulings import Floats, project
 from firmware.capture.squares import guess_by_marks
 from firmware.capture.structure import CLEAR_SCORE, Guess, guess_pages
 from firmware.forms.layout import FormLayout, Mark
@@ -47,8 +48,6 @@ SOFT_CONTRAST = 60.0
 SOFT_EDGE = 0.25
 """Steepest step from pixel to pixel, as part of the contrast, of a picture that is too blurred to look for lines. Real
 scans: 0.7 and more, a poor photograph of a monitor 0.33; blurred until thin lines vanish: 0.24 and less."""
-ROOM_FOR_ANOTHER = 0.55
-"""When the page covers less than this part of the picture, another one is looked for beside it."""
 FORM_LIKE_SUPPORT = 0.45
 """From this share of a page's lines on, an unproven placement is a form that cannot be read, not "no form"."""
 
@@ -103,17 +102,17 @@ def _targets(key: _Layouts) -> tuple[Target, ...]:
 def find_page(gray: Gray, layouts: Sequence[FormLayout]) -> Located | Lost:
     """The one page in the picture, or why there is none."""
     targets = targets_of(layouts)
-    found = _by_clear_tag(gray, targets) or _by_all_means(gray, targets)
-    if isinstance(found, Located):
-        return Lost(PageRefusal.TWO_FORMS) if _another(gray, targets, found) else found
+    tags = glance_tags(gray, [target.known for target in targets])
+    if len(tags) > 1:
+        return Lost(PageRefusal.TWO_FORMS)
+    found = (_by_clear_tag(gray, targets, tags[0]) if tags else None) or _by_all_means(gray, targets)
+    if isinstance(found, Located) and is_another_beside(gray, _outline(found)):
+        return Lost(PageRefusal.TWO_FORMS)
     return found
 
 
-def _by_clear_tag(gray: Gray, targets: Sequence[Target]) -> Located | None:
+def _by_clear_tag(gray: Gray, targets: Sequence[Target], tag: Sighting) -> Located | None:
     """The page whose tag is seen at a glance, when its lines prove it there: the quick way for forms with tags."""
-    tag = clear_tag(gray, [target.known for target in targets])
-    if tag is None:
-        return None
     target = next(target for target in targets if target.identity == tag.identity)
     placement = register(gray, target.lines, near_identity(gray, target.lines, tag.corners))
     return Located(target.known, placement) if isinstance(placement, Placement) else None
@@ -235,19 +234,6 @@ def _by_identity(gray: Gray, targets: Sequence[Target], guesses: Sequence[Guess]
     return Located(target.known, placement)
 
 
-def _another(gray: Gray, targets: Sequence[Target], found: Located) -> bool:
-    """True when a second form lies beside the one that was found."""
-    outline = _outline(found)
-    if cv2.contourArea(outline) >= ROOM_FOR_ANOTHER * gray.size:
-        return False
-    rest = gray.copy()
-    cv2.fillConvexPoly(rest, np.round(outline).astype(np.int32), 255)
-    elsewhere: Sequence[Sighting] = sightings(rest, [target.known for target in targets])
-    return any(sighting.known for sighting in elsewhere) or isinstance(
-        _by_lines(rest, targets, _guesses(rest, targets)), Located
-    )
-
-
 def _two_halves(gray: Gray, targets: Sequence[Target]) -> bool:
     """True when each half of the picture shows a form: two of them spoil each other's lines."""
     height, width = gray.shape
@@ -257,9 +243,9 @@ def _two_halves(gray: Gray, targets: Sequence[Target]) -> bool:
     return all(isinstance(_by_lines(half, targets, _guesses(half, targets)), Located) for half in (first, second))
 
 
-def _outline(found: Located) -> cv2.typing.MatLike:
+def _outline(found: Located) -> Floats:
     """The sheet's corners in the picture."""
     form = found.known.form
     sheet = np.array([(0.0, 0.0), (form.width, 0.0), (form.width, form.height), (0.0, form.height)])
     homography: Matrix = found.placement.geometry.homography
-    return project(homography, sheet).astype(np.float32)
+    return project(homography, sheet)

@@ -85,7 +85,7 @@ def guess_pages(gray: Gray, pages: Sequence[tuple[PageLayout, float]]) -> list[G
 
 def _turn_upright(small: Gray) -> tuple[Gray, Matrix]:
     """The picture turned so that its lines lie along the axes, and the 3x3 matrix that did it."""
-    angle = _line_angle(small)
+    angle = edge_angle(small)
     height, width = small.shape
     side_w = int(np.ceil(abs(width * np.cos(np.radians(angle))) + abs(height * np.sin(np.radians(angle)))))
     side_h = int(np.ceil(abs(height * np.cos(np.radians(angle))) + abs(width * np.sin(np.radians(angle)))))
@@ -95,7 +95,7 @@ def _turn_upright(small: Gray) -> tuple[Gray, Matrix]:
     return np.asarray(upright, dtype=np.uint8), np.vstack([turn, (0.0, 0.0, 1.0)])
 
 
-def _line_angle(small: Gray) -> float:
+def edge_angle(small: Gray | NDArray[np.float32]) -> float:
     """By how many degrees (-45..45) the picture's straight edges are turned from its axes."""
     soft = cv2.GaussianBlur(small, (0, 0), 1.5)
     dx, dy = (
@@ -114,16 +114,22 @@ def _line_profiles(upright: Gray) -> tuple[Floats, Floats]:
     paper = cv2.morphologyEx(upright, cv2.MORPH_CLOSE, np.ones((THIN_PIXELS, THIN_PIXELS), np.uint8))
     dark = (upright.astype(np.int16) * 6 < paper.astype(np.int16) * 5).astype(np.uint8)
     profiles = []
-    for axis in (0, 1):
-        along = (LINE_PIXELS, 1) if axis == 0 else (1, LINE_PIXELS)
-        across = (1, 3) if axis == 0 else (3, 1)
-        thick = cv2.dilate(dark, cv2.getStructuringElement(cv2.MORPH_RECT, across))
-        runs = cv2.morphologyEx(thick, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, along))
+    for axis, runs in enumerate(line_runs(dark)):
         amount = runs.sum(axis=1 - axis, dtype=np.float64)
         binned = np.zeros(BINS)
         np.add.at(binned, np.minimum(np.arange(len(amount)) // BIN, BINS - 1), amount)
         profiles.append(_normal(_soft(np.sqrt(binned)[None])[0]))
     return profiles[0], profiles[1]
+
+
+def line_runs(dark: Gray) -> tuple[Gray, Gray]:
+    """The parts of `dark` (0 and 1) that are horizontal lines, and those that are vertical ones."""
+    runs = []
+    for along, across in (((LINE_PIXELS, 1), (1, 3)), ((1, LINE_PIXELS), (3, 1))):
+        thick = cv2.dilate(dark, cv2.getStructuringElement(cv2.MORPH_RECT, across))
+        line = cv2.morphologyEx(thick, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, along))
+        runs.append(np.asarray(line, dtype=np.uint8))
+    return runs[0], runs[1]
 
 
 def _soft(profiles: Floats) -> Floats:
