@@ -59,6 +59,16 @@ class KeyDriver(StrEnum):
 
     DEVELOPMENT_FILE = "development-file"
     """Made on first run; its records say `development` and no real collector takes them."""
+    TRAINING_FILE = "training-file"
+    """Made on first run; its records say `training`."""
+    SEALED_CREDENTIAL = "sealed-credential"
+    """A file that only this device can open; enrolled (firmware/signing/enrol.py)."""
+    TPM = "tpm"
+    """Inside a TPM 2.0; enrolled."""
+
+
+SELF_MADE_KEYS = {KeyDriver.DEVELOPMENT_FILE: Mode.DEVELOPMENT, KeyDriver.TRAINING_FILE: Mode.TRAINING}
+"""Keys that a kiosk makes for itself, and the only world each of them may sign in."""
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,6 +154,8 @@ class KeyConfig(_Strict, frozen=True):
     """`[key]`."""
 
     driver: KeyDriver
+    tcti: str = "device:/dev/tpmrm0"
+    """Of tpm: the way to it, as the TPM software stack spells it."""
 
 
 class KioskFile(_Strict, frozen=True):
@@ -163,6 +175,8 @@ class KioskFile(_Strict, frozen=True):
     """Folder of digits.onnx and its manifest, relative to this file."""
     trust: str = "trust"
     """Folder of the public certificates this kiosk believes, relative to this file."""
+    pin: str = "pin.json"
+    """The ketua's PIN (pin.py), relative to this file."""
     screen: ScreenConfig = ScreenConfig()
     lan: LanConfig | None = None
     panel: PanelConfig = PanelConfig()
@@ -263,6 +277,7 @@ class KioskConfig:
     run: Path
     models: Path
     trust: Path
+    pin: Path
     lan: LanFiles | None = None
 
     @property
@@ -317,8 +332,9 @@ def load_config(path: Path) -> KioskConfig:
     folder = path.resolve().parent
     election = _read(folder / entry.election)
     definition = parse_election(election_json(election, folder / entry.trust), entry.election)
-    if entry.key.driver is KeyDriver.DEVELOPMENT_FILE and definition.election.mode is not Mode.DEVELOPMENT:
-        raise LayoutRefused("config-key-mode", file=str(path), mode=str(definition.election.mode))
+    mode = definition.election.mode
+    if SELF_MADE_KEYS.get(entry.key.driver, mode) is not mode:
+        raise LayoutRefused("config-key-mode", file=str(path), driver=str(entry.key.driver), mode=str(mode))
     if not is_signed(election) and definition.election.mode is not Mode.DEVELOPMENT:
         raise LayoutRefused("election-unsigned", mode=str(definition.election.mode))
     return KioskConfig(
@@ -329,6 +345,7 @@ def load_config(path: Path) -> KioskConfig:
         run=folder / entry.run,
         models=folder / entry.models,
         trust=folder / entry.trust,
+        pin=folder / entry.pin,
         lan=_lan(folder, entry.lan) if entry.lan else None,
     )
 

@@ -7,16 +7,22 @@ the process that holds the key has no picture decoder in it, the one that holds 
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import structlog
 
 from firmware.config import KeyDriver, KioskConfig, load_config
+from firmware.errors import SignerRefused
+
+if TYPE_CHECKING:
+    from firmware.signing.keys import Counter, DeviceKey
 
 
 def _station(config: KioskConfig) -> None:
@@ -44,15 +50,38 @@ def _endpoint(config: KioskConfig) -> None:
 
 def _signer(config: KioskConfig) -> None:
     from firmware.http import serve_unix, users_named
-    from firmware.signing.development_key import DevelopmentKey
     from firmware.signing.service import create_app, system_clock
     from firmware.signing.signer import Signer
 
+    key, counter = _open_key(config)
+    signer = Signer(config.key_folder, key, system_clock, counter)
+    if signer.world is not config.mode:
+        raise SignerRefused("key-world", world=str(signer.world), mode=str(config.mode))
+    serve_unix(create_app(signer, key), config.signer_socket, users_named("c1kiosk-station"))
+
+
+def _open_key(config: KioskConfig) -> tuple[DeviceKey, Counter | None]:
+    """The key that `[key]` names, and what counts its records outside of the disk, where there is such a thing."""
+    folder = config.key_folder / "key"
     match config.file.key.driver:
         case KeyDriver.DEVELOPMENT_FILE:
-            key = DevelopmentKey.open(config.key_folder / "key")
-    app = create_app(Signer(config.key_folder, key, system_clock), key)
-    serve_unix(app, config.signer_socket, users_named("c1kiosk-station"))
+            from firmware.signing.development_key import DevelopmentKey
+
+            return DevelopmentKey.open(folder), None
+        case KeyDriver.TRAINING_FILE:
+            from firmware.signing.training_key import TrainingKey
+
+            return TrainingKey.open(folder), None
+        case KeyDriver.SEALED_CREDENTIAL:
+            from firmware.signing.sealed_key import SealedKey
+
+            return SealedKey.open(folder, os.environ), None
+        case KeyDriver.TPM:
+            from firmware.signing.enrolment import load
+            from firmware.signing.tpm_key import TpmCounter, TpmKey
+
+            tcti = config.file.key.tcti
+            return TpmKey.open(tcti, load(folder)), TpmCounter(tcti)
 
 
 def _uplink(config: KioskConfig) -> None:

@@ -1,10 +1,27 @@
 """The signer's memory: every record it sealed, one durable file each, in the order of the chain.
 
     <folder>/000001.cbor    { "cose": record, "receipt": receipt }
+    <folder>/next.cbor      the same of a record that is signed and has no number yet: there only during a seal
 
 There is no other state: what the chain ends with, its log and which record of a TPS stands are computed from these
 files, so nothing can disagree. A file appears complete or not at all and is never overwritten. On opening, every
 record and receipt is verified again with the signer's own key.
+
+**Rollback.** Where a counter stands outside of the disk (a TPM's), it must say how many records there are. A record
+is appended in this order, each step durable before the next:
+
+    next.cbor written -> counter advanced -> next.cbor named by its number -> the record may be answered
+
+A cut leaves one of three states, and each is told from a restored copy: with n numbered files and the counter at
+
+    n       and no next.cbor    nothing was begun
+    n       and next.cbor       cut before the counter: it is advanced now, then the file is named
+    n + 1   and next.cbor       cut after the counter: the file is named now
+
+Everything else is SignerRefused("signer-rolled-back"). So a record that was signed and written is never signed a
+second time with other bytes, and there is no slack of one record for whoever restores an old copy: a copy with
+next.cbor in it can only be finished to the record that was finished. Without a counter, restoring is not detected
+here but by comparing with the ledger (head.py).
 """
 
 from __future__ import annotations
@@ -20,12 +37,14 @@ from firmware.errors import Refused, SignerRefused
 from firmware.signing import durable, merkle
 from firmware.signing.cose import MessageType, open_verified, parse
 from firmware.signing.encoding import decode, encode
-from firmware.signing.keys import Device
+from firmware.signing.keys import Counter, Device
 from firmware.signing.schema import NO_RECORD, DraftEntry, LogEntry, RecordEntry, check_record
 from firmware.signing.statement import read_statement, statement_of
 
 MAX_RECORDS = 1_000
 """Records of one device: five contests and their corrections are a dozen; a runaway caller must not fill the disk."""
+
+NEXT = "next.cbor"
 
 _NAME = re.compile(r"\d{6}\.cbor")
 
@@ -52,16 +71,23 @@ def draft_name(entry: DraftEntry) -> bytes:
 class Chain:
     """All links, in order. One process uses it at a time."""
 
-    def __init__(self, folder: Path, device: Device) -> None:
-        """Opens the chain in `folder`, making the folder. Raises SignerRefused("chain-damaged")."""
+    def __init__(self, folder: Path, device: Device, counter: Counter | None = None) -> None:
+        """Opens the chain in `folder`, making the folder, and finishes an append that was cut.
+
+        Raises SignerRefused, "chain-damaged" or "signer-rolled-back".
+        """
         self._folder = folder
         self._device = device
+        self._counter = counter
         self.links: list[Link] = []
         folder.mkdir(mode=durable.PRIVATE_FOLDER, parents=True, exist_ok=True)
         # A name that was written just before a power cut may not be on disk yet although it is visible.
         durable.sync_folder(folder)
         for path in sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name)):
             self.links.append(self._load(path))
+            if path.name != _file_name(self.links[-1]):
+                raise SignerRefused("chain-damaged", file=path.name, problem="sequence")
+        self._recover()
 
     @property
     def previous(self) -> bytes:
@@ -83,12 +109,32 @@ class Chain:
         return of_contest[-1] if of_contest else None
 
     def append(self, cose: bytes, receipt: bytes) -> Link:
-        """Adds a link; it is on disk when this returns. Raises OSError, after which the chain must be opened anew."""
+        """Adds a link; it is on disk and counted when this returns.
+
+        Raises OSError or SignerRefused("key-tpm"), after which the chain must be opened anew.
+        """
         link = self._link(cose, receipt)
-        data = encode({"cose": cose, "receipt": receipt})
-        durable.create(self._folder / f"{link.record.sequence:06d}.cbor", data)
-        self.links.append(link)
+        durable.create(self._folder / NEXT, encode({"cose": cose, "receipt": receipt}))
+        if self._counter:
+            self._counter.advance()
+        self._name_next(link)
         return link
+
+    def _recover(self) -> None:
+        """Finishes an append that was cut, when the counter allows for it."""
+        path, size = self._folder / NEXT, len(self.links)
+        pending = self._load(path) if path.exists() else None
+        counted = self._counter.value() if self._counter else size
+        if counted != size and not (pending and counted == size + 1):
+            raise SignerRefused("signer-rolled-back", records=size, counted=counted)
+        if pending:
+            if self._counter and counted == size:
+                self._counter.advance()
+            self._name_next(pending)
+
+    def _name_next(self, link: Link) -> None:
+        durable.rename(self._folder / NEXT, self._folder / _file_name(link))
+        self.links.append(link)
 
     def _load(self, path: Path) -> Link:
         try:
@@ -99,8 +145,6 @@ class Chain:
                     raise SignerRefused("chain-damaged", file=path.name, problem="form")
         except Refused as refusal:
             raise SignerRefused("chain-damaged", file=path.name, problem=str(refusal)) from refusal
-        if path.name != f"{link.record.sequence:06d}.cbor":
-            raise SignerRefused("chain-damaged", file=path.name, problem="sequence")
         return link
 
     def _link(self, cose: bytes, receipt: bytes) -> Link:
@@ -112,3 +156,7 @@ class Chain:
         if not follows or statement != statement_of(sha256, record):
             raise SignerRefused("chain-broken", sequence=record.sequence)
         return Link(draft_name(record), cose, receipt, record, sha256)
+
+
+def _file_name(link: Link) -> str:
+    return f"{link.record.sequence:06d}.cbor"

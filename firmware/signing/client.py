@@ -15,6 +15,7 @@ from firmware.http import unix_client
 from firmware.records import SealedRecord
 from firmware.signing.cose import parse
 from firmware.signing.encoding import decode, encode
+from firmware.signing.head import Head
 from firmware.signing.keys import Protection
 
 TIMEOUT_S = 20.0
@@ -52,12 +53,34 @@ class SignerClient:
         certificate, authority = _take(answer, "certificate", bytes), _take(answer, "authority", bytes)
         return SigningDevice(certificate, authority, Protection(_take(answer, "protection", str)))
 
+    def head(self) -> Head:
+        """What the signer's log ends with, to be compared with the ledger (head.py). Raises SignerRefused."""
+        answer = self._ask("GET", "/v1/head")
+        size, journal = _take(answer, "size", int), _take(answer, "journal", bytes)
+        return Head(size, _take(answer, "root", bytes), _take(answer, "last", bytes), journal)
+
+    def checkpoint(self) -> bytes:
+        """The signed note of the signer's log; `checkpoint.verify` proves it. Raises SignerRefused."""
+        response = self._send("GET", "/v1/checkpoint", None)
+        if response.status_code != httpx.codes.OK:
+            self._answer(response)
+        return response.content
+
     def _ask(self, method: str, path: str, body: bytes | None = None) -> Any:
+        return self._answer(self._send(method, path, body))
+
+    def _send(self, method: str, path: str, body: bytes | None) -> httpx.Response:
         try:
             with unix_client(self._path, self._timeout_s) as client:
-                response = client.request(method, path, content=body)
+                return client.request(method, path, content=body)
+        except httpx.HTTPError as error:
+            raise SignerRefused("signer-unreachable", problem=type(error).__name__) from error
+
+    def _answer(self, response: httpx.Response) -> Any:
+        """The decoded answer; raises SignerRefused when it is a refusal."""
+        try:
             answer = decode(response.content)
-        except (httpx.HTTPError, VerificationRefused) as error:
+        except VerificationRefused as error:
             raise SignerRefused("signer-unreachable", problem=type(error).__name__) from error
         if response.status_code != httpx.codes.OK:
             raise SignerRefused(_take(answer, "code", str), **_take(answer, "details", dict))

@@ -21,6 +21,28 @@ def create(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def rename(path: Path, target: Path) -> None:
+    """Gives a durable file its final name, durable on return. Nothing may have that name: it would be replaced."""
+    path.rename(target)
+    sync_folder(target.parent)
+
+
+def append(path: Path, size: int, data: bytes) -> None:
+    """Adds `data` to the private file at `path`, whose whole lines end at `size`; on disk on return.
+
+    What stands beyond `size` was torn by a power cut or a full disk and is taken off.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, PRIVATE_FILE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.truncate(size)
+        file.seek(size)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    if not size:
+        sync_folder(path.parent)
+
+
 def write(path: Path, data: bytes) -> None:
     """A new private file with its content on disk; its name is durable once the folder is synced."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)

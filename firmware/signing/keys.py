@@ -16,7 +16,7 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from firmware.errors import VerificationRefused
+from firmware.errors import SignerRefused, VerificationRefused
 from firmware.records import Mode
 from firmware.signing.texts import decode_texts, encode_texts
 
@@ -35,11 +35,15 @@ class Protection(StrEnum):
 
 
 class DeviceKey(Protocol):
-    """The key of this kiosk."""
+    """The key of this kiosk. One thread uses it at a time."""
 
     @property
     def certificate(self) -> bytes:
         """The device certificate, DER."""
+
+    @property
+    def authority(self) -> bytes:
+        """The certificate of the authority that issued it, DER."""
 
     @property
     def protection(self) -> Protection:
@@ -47,6 +51,16 @@ class DeviceKey(Protocol):
 
     def sign(self, message: bytes) -> bytes:
         """ECDSA over SHA-256 of `message`: r || s, 64 bytes, s in any half."""
+
+
+class Counter(Protocol):
+    """Counts this key's records outside of the disk, and can only go up."""
+
+    def value(self) -> int:
+        """Records since the key was made. Raises SignerRefused("key-tpm")."""
+
+    def advance(self) -> None:
+        """One more; it has happened when this returns. Raises SignerRefused("key-tpm")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +96,32 @@ def public_key_of(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
 
 def open_device(certificate: x509.Certificate) -> Device:
     """The device of a certificate; raises VerificationRefused("certificate-claims" or "certificate-key")."""
+    return Device(certificate, claims_of(certificate), public_key_of(certificate))
+
+
+def claims_of(signed: x509.Certificate | x509.CertificateSigningRequest) -> DeviceClaims:
+    """What a certificate grants, or a request asks for; raises VerificationRefused("certificate-claims")."""
     try:
-        value = certificate.extensions.get_extension_for_oid(EXTENSION_OID).value
+        value = signed.extensions.get_extension_for_oid(EXTENSION_OID).value
         assert isinstance(value, x509.UnrecognizedExtension)
         world, serial, protection = decode_texts(value.value)
-        claims = DeviceClaims(Mode(world), serial, Protection(protection))
+        return DeviceClaims(Mode(world), serial, Protection(protection))
     except (ValueError, IndexError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
-        subject = certificate.subject.rfc4514_string()
-        raise VerificationRefused("certificate-claims", subject=subject) from error
-    return Device(certificate, claims, public_key_of(certificate))
+        raise VerificationRefused("certificate-claims", subject=signed.subject.rfc4514_string()) from error
+
+
+def check_own(certificate: x509.Certificate, public_key: ec.EllipticCurvePublicKey, protection: Protection) -> Device:
+    """The device of the certificate that lies beside a key, when it is of this key and tells the truth about it.
+
+    A certificate that promises a TPM over a key in a file is refused, and so is any other difference.
+    Raises SignerRefused("key-certificate" or "key-protection") or VerificationRefused (`certificate-...`).
+    """
+    device = open_device(certificate)
+    if device.public_key != public_key:
+        raise SignerRefused("key-certificate", serial=device.claims.serial)
+    if device.claims.protection is not protection:
+        raise SignerRefused("key-protection", says=str(device.claims.protection), kept=str(protection))
+    return device
 
 
 def claims_extension(claims: DeviceClaims) -> x509.UnrecognizedExtension:

@@ -1,10 +1,13 @@
 """The signer process: seals drafts that come over a Unix socket. No network, no files but its own.
 
-    POST /v1/seal      body: a draft (CBOR)   -> { "cose", "receipt" }
-    GET  /v1/device                           -> { "certificate", "authority", "protection" }
-    any refusal                               -> { "code", "details" }, status 422; 503 when the disk fails
+    POST /v1/seal          body: a draft (CBOR)   -> { "cose", "receipt" }
+    GET  /v1/device                               -> { "certificate", "authority", "protection" }
+    GET  /v1/head                                 -> { "size", "root", "last", "journal" }, see head.py
+    GET  /v1/checkpoint                           -> a signed note (text), see checkpoint.py
+    any refusal                                   -> { "code", "details" }, status 422; 503 when the disk fails
 
-Who may connect is decided by user id (firmware/http.py). All bodies are deterministic CBOR.
+Who may connect is decided by user id (firmware/http.py). All bodies but the note are deterministic CBOR. Every refusal
+is in the signer's journal (journal.py) before it is answered.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from firmware.http import MAX_BODY_BYTES, serve_unix
 from firmware.messages import both
 from firmware.signing.development_key import DevelopmentKey
 from firmware.signing.encoding import decode, encode
+from firmware.signing.keys import DeviceKey
 from firmware.signing.signer import ClockQuality, ClockReading, Signer
 
 MEDIA_TYPE = "application/cbor"
@@ -39,7 +43,7 @@ def system_clock() -> ClockReading:
     return ClockReading(int(time.time()), quality)
 
 
-def create_app(signer: Signer, key: DevelopmentKey) -> Flask:
+def create_app(signer: Signer, key: DeviceKey) -> Flask:
     """The signer as a WSGI application."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -58,21 +62,44 @@ def create_app(signer: Signer, key: DevelopmentKey) -> Flask:
         answer = {"certificate": key.certificate, "authority": key.authority, "protection": str(key.protection)}
         return _answer(answer)
 
+    @app.get("/v1/head")
+    def head() -> Response:
+        found = signer.head()
+        return _answer({"size": found.size, "root": found.root, "last": found.last, "journal": found.journal})
+
+    @app.get("/v1/checkpoint")
+    def checkpoint() -> Response:
+        return Response(signer.checkpoint(), content_type="text/plain; charset=utf-8")
+
     @app.errorhandler(Refused)
     def refused(refusal: Refused) -> Response:
-        _log.warning("signer.refused", code=refusal.code, **refusal.details)
-        return _refusal(refusal.code, refusal.details, 422)
-
-    @app.errorhandler(OSError)
-    def disk(fault: OSError) -> Response:
-        _log.error("signer.disk", problem=str(fault))
-        return _refusal("signer-disk", {"problem": fault.strerror or ""}, 503)
+        return _refuse(signer, _refusal(refusal.code, refusal.details, 422), refusal.code)
 
     @app.errorhandler(HTTPException)
     def http(fault: HTTPException) -> Response:
-        return _refusal("signer-request", {"problem": fault.name}, fault.code or 500)
+        answer = _refusal("signer-request", {"problem": fault.name}, fault.code or 500)
+        return _refuse(signer, answer, "signer-request")
+
+    @app.errorhandler(OSError)
+    def disk(fault: OSError) -> Response:
+        return _disk(fault)
 
     return app
+
+
+def _refuse(signer: Signer, answer: Response, code: str) -> Response:
+    """The answer, when the journal has it; what cannot be written down is a failure of the disk."""
+    _log.warning("signer.refused", code=code, status=answer.status_code)
+    try:
+        signer.journal.refused(code)
+    except OSError as fault:
+        return _disk(fault)
+    return answer
+
+
+def _disk(fault: OSError) -> Response:
+    _log.error("signer.disk", problem=str(fault))
+    return _refusal("signer-disk", {"problem": fault.strerror or ""}, 503)
 
 
 def _answer(value: Any, status: int = 200) -> Response:

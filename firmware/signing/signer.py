@@ -4,8 +4,11 @@
 
 A draft that was sealed before is answered with the same bytes, whatever happened in between, so a station that does
 not know whether it was heard simply asks again. Of a TPS and contest one record stands at a time: another one must
-name it as superseded and say why. Refusals (SignerRefused): `schema...`, `signer-mode`, `signer-already-sealed`,
-`signer-supersedes`, `signer-full`, and `chain-damaged` when the memory does not verify.
+name it as superseded and say why, and there are only so many in a minute and a day (rate.py). Refusals
+(SignerRefused): `schema...`, `signer-mode`, `signer-already-sealed`, `signer-supersedes`, `signer-too-often`,
+`signer-full`, `key-tpm`; `chain-damaged` when the memory does not verify and `signer-rolled-back` when it is an old
+copy (chain.py). It also signs checkpoints of its log (checkpoint.py), one for each size, and never a root that it was
+given.
 """
 
 from __future__ import annotations
@@ -22,13 +25,16 @@ from typing import IO, Any
 import msgspec
 from cryptography import x509
 
-from firmware.errors import SignerRefused
-from firmware.records import SealedRecord
-from firmware.signing import durable
+from firmware.errors import Refused, SignerRefused
+from firmware.records import Mode, SealedRecord
+from firmware.signing import checkpoint, durable
 from firmware.signing.chain import MAX_RECORDS, Chain, Link, draft_name
 from firmware.signing.cose import MessageType, parse, sign
 from firmware.signing.encoding import decode
-from firmware.signing.keys import DeviceKey, open_device
+from firmware.signing.head import Head
+from firmware.signing.journal import Journal
+from firmware.signing.keys import Counter, DeviceKey, open_device
+from firmware.signing.rate import check_rate
 from firmware.signing.schema import DraftEntry, check_draft, check_record
 from firmware.signing.statement import statement_of
 
@@ -55,20 +61,34 @@ Clock = Callable[[], ClockReading]
 class Signer:
     """The only maker of SealedRecords. Threads may share it; one process holds the state folder."""
 
-    def __init__(self, state: Path, key: DeviceKey, clock: Clock) -> None:
+    def __init__(self, state: Path, key: DeviceKey, clock: Clock, counter: Counter | None = None) -> None:
         """Opens the chain in `state`. Raises SignerRefused, `signer-busy` when another process holds the folder."""
         self._folder = state / "chain"
         self._key = key
+        self._counter = counter
         self._device = open_device(x509.load_der_x509_certificate(key.certificate))
         self._clock = clock
         self._turn = threading.Lock()
         self._held = _hold(state)
-        self._chain: Chain | None = Chain(self._folder, self._device)
+        self._checkpoints: dict[int, str] = {}
+        self.journal = Journal(state / "journal.jsonl", lambda: clock().unix)
+        try:
+            self._chain: Chain | None = self._open_chain()
+            self.journal.opened(len(self._chain.links))
+        except Refused as refusal:
+            self.journal.refused(refusal.code)
+            self.close()
+            raise
 
     @property
     def serial(self) -> str:
         """The device's serial."""
         return self._device.claims.serial
+
+    @property
+    def world(self) -> Mode:
+        """The only world this signer signs in."""
+        return self._device.claims.world
 
     def close(self) -> None:
         """Lets another process have the folder."""
@@ -81,16 +101,35 @@ class Signer:
             raise SignerRefused("signer-mode", mode=entry.mode, world=str(self._device.claims.world))
         name = draft_name(entry)
         with self._turn:
-            chain = self._chain or Chain(self._folder, self._device)
+            chain = self._chain or self._open_chain()
             # Until the append is known to be whole, memory is not believed: a failure is answered by reading the disk.
             self._chain = None
             link = chain.sealed(name) or self._next(chain, entry)
             self._chain = chain
         return _sealed(link)
 
+    def head(self) -> Head:
+        """What the log ends with. Raises SignerRefused."""
+        with self._turn:
+            chain = self._chain = self._chain or self._open_chain()
+            return Head(chain.log.size, chain.log.root, chain.previous, self.journal.head)
+
+    def checkpoint(self) -> str:
+        """The signed note of the log as it is. Raises SignerRefused."""
+        with self._turn:
+            chain = self._chain = self._chain or self._open_chain()
+            log = chain.log
+            if log.size not in self._checkpoints:
+                self._checkpoints = {log.size: checkpoint.make(log.size, log.root, self._device, self._key)}
+            return self._checkpoints[log.size]
+
+    def _open_chain(self) -> Chain:
+        return Chain(self._folder, self._device, self._counter)
+
     def _next(self, chain: Chain, entry: DraftEntry) -> Link:
-        _check_turn(chain, entry)
         now, log = self._clock(), chain.log
+        _check_turn(chain, entry)
+        check_rate((link.record.time.unix for link in chain.links), now.unix)
         payload = msgspec.to_builtins(entry, builtin_types=(bytes,)) | {
             "sequence": log.size + 1,
             "previous": chain.previous,

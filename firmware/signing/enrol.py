@@ -1,0 +1,120 @@
+"""Gets a device its certificate. Performed as root in the office, on the device itself:
+
+    python -m firmware.signing.enrol request --config kiosk.toml --serial C1-0001 > C1-0001.csr
+    (the election's issuer looks at the device, and makes C1-0001.pem of it: certificate, then its own)
+    python -m firmware.signing.enrol install --config kiosk.toml C1-0001.pem
+
+Where the key is made follows from `[key] driver`, its world from the election; both stand in the request and must come
+back in the certificate unchanged. A device that was enrolled before is first emptied (its state folder is removed);
+the old key is then still in the TPM or credential, and only `--replace` destroys it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn, assert_never
+
+import click
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from firmware.config import KeyDriver, KioskConfig, load_config
+from firmware.errors import Refused, SignerRefused
+from firmware.messages import both
+from firmware.signing import durable, enrolment, sealed_key
+from firmware.signing.key_elsewhere import KeyElsewhere
+from firmware.signing.keys import DeviceClaims, Protection, claims_of
+
+CREDENTIAL_FILE = Path("/etc/c1kiosk/device-key.cred")
+"""Where the unit's LoadCredentialEncrypted= looks (systemd/signer-sealed.conf)."""
+
+
+def key_folder(config: KioskConfig) -> Path:
+    """Where the key's certificate is, and the key itself when it is a plain file."""
+    return config.key_folder / "key"
+
+
+def request(config: KioskConfig, serial: str, *, seal: str, credential: Path, replace: bool) -> str:
+    """Makes the device's key and returns the request for its certificate, PEM. Raises SignerRefused (`key-...`)."""
+    folder = key_folder(config)
+    if (folder / enrolment.REQUEST_NAME).exists():
+        raise SignerRefused("key-exists", file=str(folder / enrolment.REQUEST_NAME))
+    _make_folder(folder)
+    key, protection = _make(config, seal, credential, replace)
+    made = enrolment.make_request(key, DeviceClaims(config.mode, serial, protection))
+    enrolment.keep_request(folder, made)
+    return made.public_bytes(Encoding.PEM).decode()
+
+
+def _make(
+    config: KioskConfig, seal: str, credential: Path, replace: bool
+) -> tuple[ec.EllipticCurvePrivateKey, Protection]:
+    match config.file.key.driver:
+        case KeyDriver.TPM:
+            from firmware.signing import tpm_key
+
+            return KeyElsewhere(tpm_key.make(config.file.key.tcti, replace=replace)), Protection.TPM
+        case KeyDriver.SEALED_CREDENTIAL:
+            if replace:
+                credential.unlink(missing_ok=True)
+            return sealed_key.make(credential, seal), Protection.SEALED_FILE
+        case KeyDriver.DEVELOPMENT_FILE | KeyDriver.TRAINING_FILE as driver:
+            raise SignerRefused("key-self-made", driver=str(driver))
+        case never:
+            assert_never(never)
+
+
+def _make_folder(folder: Path) -> None:
+    """Folders that are missing, for whom the folder around them belongs to."""
+    if folder.exists():
+        return
+    _make_folder(folder.parent)
+    owner = folder.parent.stat()
+    folder.mkdir(mode=durable.PRIVATE_FOLDER)
+    os.chown(folder, owner.st_uid, owner.st_gid)
+
+
+@click.group()
+def main() -> None:
+    """Get this device its certificate."""
+
+
+_config = click.option("--config", "path", type=click.Path(path_type=Path), default="/etc/c1kiosk/kiosk.toml")
+
+
+@main.command("request")
+@_config
+@click.option("--serial", required=True, help="The device's serial, as on its label.")
+@click.option("--seal", type=click.Choice(sealed_key.SEALS), default="auto", help="What a sealed key is sealed with.")
+@click.option("--credential", type=click.Path(path_type=Path), default=CREDENTIAL_FILE, help="Where a sealed key goes.")
+@click.option("--replace", is_flag=True, help="Destroy the key that is there.")
+def request_command(path: Path, serial: str, seal: str, credential: Path, replace: bool) -> None:
+    """Make this device's key; print the request for its certificate."""
+    try:
+        click.echo(request(load_config(path), serial, seal=seal, credential=credential, replace=replace), nl=False)
+    except Refused as refusal:
+        _refuse(refusal)
+
+
+@main.command("install")
+@_config
+@click.argument("certificate", type=click.Path(path_type=Path, exists=True))
+def install_command(path: Path, certificate: Path) -> None:
+    """Install what the issuer made of the request: the device's certificate, then the issuer's own, PEM."""
+    try:
+        enrolled = enrolment.install(key_folder(load_config(path)), certificate.read_bytes())
+        claims = claims_of(enrolled.certificate)
+    except Refused as refusal:
+        _refuse(refusal)
+    click.echo(f"device {claims.serial}: {claims.world}, key kept as {claims.protection}")
+
+
+def _refuse(refusal: Refused) -> NoReturn:
+    click.echo(f"{refusal.code}: {both('error.' + refusal.code, **refusal.details)}", err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
