@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from firmware import delays
 from firmware.capture import picture
 from firmware.capture.camera import Camera
 from firmware.capture.camera_process import ProcessCamera
@@ -23,39 +24,34 @@ from firmware.capture.camera_programs import camera_program
 from firmware.capture.missing import explained
 from firmware.capture.page import take_page
 from firmware.config import Contest, KioskConfig, PrinterDriver
+from firmware.day import Moment
 from firmware.digit_model.classifier import DigitModel
-from firmware.errors import LayoutRefused, LedgerRefused
+from firmware.errors import LayoutRefused, LedgerRefused, Refused, SignerRefused
 from firmware.forms.layout import FormLayout
 from firmware.forms.loader import shipped_layouts
 from firmware.http import serve_unix, users_named
 from firmware.ledger.outbox import Outbox
 from firmware.ledger.store import Ledger
+from firmware.opening import SelfExamination
 from firmware.panel.fittings import Fittings
 from firmware.panel.hands import hands_on
 from firmware.panel.panel import Panel, SilentPanel
 from firmware.panel.pictures import upright
 from firmware.panel.service import create_app
-from firmware.parts import Parts, Place, Sealer
+from firmware.parts import Parts, Place, Race, Sealer
+from firmware.pin import Pin, read_pin
 from firmware.reading import read_pages
 from firmware.receipt.escpos_printer import EscposPrinter
 from firmware.receipt.printer import Printer
-from firmware.receipts import Document, Receipts, record_document
-from firmware.records import (
-    Confirmation,
-    Delivery,
-    DeliveryState,
-    Page,
-    RefusedPage,
-    StoredRecord,
-)
+from firmware.receipts import Receipts
+from firmware.records import Confirmation, Delivery, DeliveryState, Page, RefusedPage
 from firmware.signing.client import SignerClient
-from firmware.signing.cose import parse
 from firmware.signing.draft import RecordContext, draft_record
+from firmware.signing.keys import DeviceClaims, key_id
+from firmware.signing.service import system_clock
 from firmware.signing.trust import TrustRoots
 from firmware.station import Station
-
-LEAST_PAUSE_SECONDS = 0.03
-"""Between two looks under the camera, also on a machine that is too slow for them: others want to work too."""
+from firmware.strips import DayStrips
 
 _log = structlog.get_logger(__name__)
 
@@ -105,7 +101,7 @@ def watching(station: Station) -> Iterator[None]:
         pause = 0.0
         while not stop.wait(pause):
             began = time.monotonic()
-            pause = max(LEAST_PAUSE_SECONDS, station.watch() - (time.monotonic() - began))
+            pause = max(delays.LEAST_PAUSE, station.watch() - (time.monotonic() - began))
 
     thread = threading.Thread(target=look, name="station-watch")
     thread.start()
@@ -125,29 +121,92 @@ def build_station(
     start: Callable[[Callable[[], None]], None] = run_aside,
     panel: Panel = SilentPanel(),  # noqa: B008 - it holds nothing
 ) -> Station:
-    """The station of the first contest, going on where the last one stopped. Raises Refused when a part is missing."""
-    contest = config.definition.election.contests[0]
-    layout = form_of(contest)
-    limits = config.definition.limits(contest.id, config.tps.code, layout.limits)
+    """The station, going on where the last one stopped. Raises Refused when a part is missing."""
     model = DigitModel.load(config.models)
     layouts = tuple(shipped_layouts().values())
-    place = Place(config.mode, config.tps.code, config.tps.place, layout, limits)
+    place = place_of(config)
+    device = _devices(config)
     parts = Parts(
         camera=camera,
         recognise=lambda frame: explained(take_page(frame, layouts), layouts),
-        read=lambda pages: read_pages(pages, layout, model, limits),
-        upright=lambda page: _upright(page, layout),
-        draft=_drafter(config, layout, model, ledger),
+        read=lambda pages, race: read_pages(pages, race.layout, model, race.limits),
+        upright=_upright,
+        draft=_drafter(config, place, model, ledger),
         signer=signer,
         ledger=ledger,
         receipts=Receipts(ledger, printer),
-        document=_documents(config, layout),
+        strips=DayStrips(
+            place=place,
+            election=config.definition.election.name,
+            election_sha256=bytes.fromhex(config.definition.sha256),
+            ledger=ledger,
+            device=device,
+            checkpoint=lambda: None,
+            width_dots=config.file.printer.width_dots,
+        ),
+        copies=config.file.printer.copies,
+        pin=Pin(read_pin(config.pin), ledger, time.monotonic),
+        checks=SelfExamination(
+            tps=config.tps.code,
+            election=lambda: _same_election(config),
+            key=lambda: _key_of_this_world(config),
+            ledger=ledger,
+            folder=config.state,
+            camera=camera,
+            printer=printer,
+            now=wall_clock,
+        ),
+        now=wall_clock,
         deliveries=deliveries_of(config),
         start=start,
         panel=panel,
         layouts=layouts,
     )
     return Station.open(place, parts)
+
+
+def place_of(config: KioskConfig) -> Place:
+    """Where the kiosk stands and what it counts. Raises LayoutRefused: a form is unknown, or of two contests."""
+    definition, tps = config.definition, config.tps
+    layouts = [form_of(contest) for contest in definition.election.contests]
+    if len({layout.id for layout in layouts}) < len(layouts):
+        raise LayoutRefused("form-twice", forms=", ".join(layout.id for layout in layouts))
+    races = (Race(layout, definition.limits(layout.contest, tps.code, layout.limits)) for layout in layouts)
+    return Place(config.mode, tps.code, tps.place, tuple(races))
+
+
+def wall_clock() -> Moment:
+    """The time of day, and how good it is."""
+    now = system_clock()
+    return Moment(now.unix, str(now.quality))
+
+
+def _same_election(config: KioskConfig) -> str:
+    if TrustRoots.load(config.trust).election.sha256 != config.definition.sha256:
+        raise Refused("trust-other-election")
+    return config.definition.sha256[:16]
+
+
+def _key_of_this_world(config: KioskConfig) -> str:
+    device = SignerClient(config.signer_socket).device()
+    claims = TrustRoots.load(config.trust).device(key_id(device.certificate)).claims
+    if claims.world is not config.mode:
+        raise SignerRefused("signer-mode", mode=str(config.mode), world=str(claims.world))
+    return f"{claims.serial}, {claims.protection}"
+
+
+def _devices(config: KioskConfig) -> Callable[[bytes | None], DeviceClaims | None]:
+    """Asks the trust folder whose key a key id is of; without one, the signer for the key that signs now."""
+    trust = TrustRoots.load(config.trust)
+
+    def claims(kid: bytes | None) -> DeviceClaims | None:
+        try:
+            return trust.device(kid or key_id(SignerClient(config.signer_socket).device().certificate)).claims
+        except Refused as refusal:
+            _log.warning("device.unknown", code=refusal.code)
+            return None
+
+    return claims
 
 
 def form_of(contest: Contest) -> FormLayout:
@@ -166,48 +225,45 @@ def _upright(page: Page, layout: FormLayout) -> bytes:
 
 
 def _drafter(
-    config: KioskConfig, layout: FormLayout, model: DigitModel, ledger: Ledger
+    config: KioskConfig, place: Place, model: DigitModel, ledger: Ledger
 ) -> Callable[[Confirmation], dict[str, Any]]:
-    context = RecordContext(
-        mode=config.mode,
-        election=bytes.fromhex(config.definition.sha256),
-        layout=layout,
-        software=software(),
-        model=bytes.fromhex(model.sha256),
-    )
-    return lambda confirmation: draft_record(confirmation, context, ledger.journal_head())
+    def draft(confirmation: Confirmation) -> dict[str, Any]:
+        race = place.race(confirmation.contest)
+        assert race is not None
+        context = RecordContext(
+            mode=config.mode,
+            election=bytes.fromhex(config.definition.sha256),
+            layout=race.layout,
+            software=software(),
+            model=bytes.fromhex(model.sha256),
+        )
+        return draft_record(confirmation, context, ledger.journal_head())
+
+    return draft
 
 
-def _documents(config: KioskConfig, layout: FormLayout) -> Callable[[StoredRecord], Document]:
-    trust = TrustRoots.load(config.trust)
-    printer = config.file.printer
-
-    def document(stored: StoredRecord) -> Document:
-        device = trust.device(parse(stored.sealed.cose).kid).claims
-        return record_document(stored, layout, config.tps.place, device, printer.copies, printer.width_dots)
-
-    return document
-
-
-def deliveries_of(config: KioskConfig) -> Callable[[bytes], Sequence[Delivery]]:
-    """Asks the uplink's outbox how far a record has come; what it does not know yet is waiting."""
+def deliveries_of(config: KioskConfig) -> Callable[[Sequence[bytes]], Sequence[Delivery]]:
+    """Asks the uplink's outbox how far records have come; what it does not know yet is waiting."""
     collectors = [collector.id for collector in config.definition.election.collectors]
 
-    def deliveries(record: bytes) -> Sequence[Delivery]:
-        known = _outbox_rows(config.outbox_folder, record)
-        waiting = {name: Delivery(record, name, DeliveryState.WAITING, 0, None, None) for name in collectors}
-        return tuple({**waiting, **known}.values())
+    def deliveries(records: Sequence[bytes]) -> Sequence[Delivery]:
+        known = {(entry.record, entry.collector): entry for entry in _outbox_rows(config.outbox_folder, records)}
+        return tuple(
+            known.get((record, name)) or Delivery(record, name, DeliveryState.WAITING, 0, None, None)
+            for record in records
+            for name in collectors
+        )
 
     return deliveries
 
 
-def _outbox_rows(folder: Path, record: bytes) -> Mapping[str, Delivery]:
+def _outbox_rows(folder: Path, records: Sequence[bytes]) -> Sequence[Delivery]:
     """What the outbox says. Nothing while there is no outbox, which the uplink makes when it starts; nor while it
     cannot be read, for then nobody knows of an acknowledgement: waiting is what can be said."""
     try:
         with Outbox.open(folder, readonly=True) as outbox:
-            return {delivery.collector: delivery for delivery in outbox.deliveries(record)}
+            return [entry for record in records for entry in outbox.deliveries(record)]
     except LedgerRefused as refusal:
         if refusal.code != "ledger-missing":
             _log.warning("outbox.unreadable", code=refusal.code)
-        return {}
+        return []

@@ -6,21 +6,18 @@ One thing at a time asks the camera: a look that would have to wait for a pictur
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
+from firmware import delays
 from firmware.capture.camera import Camera, CameraFault, Preview, sentence
-from firmware.capture.guidance import Guidance, guide
+from firmware.capture.guidance import Guidance, Wanted, guide
 from firmware.forms.layout import FormLayout
 from firmware.panel.pictures import live_jpeg
 from firmware.panel.view import LiveView
 from firmware.records import Frame
 
-LOOK_SECONDS = 1 / 6
-"""From one look to the next: fast enough for a hand that follows the screen."""
-AILING_SECONDS = 1.0
-"""The same while the camera fails: it is replaced meanwhile."""
 FAILURES_SHOWN = 2
 """Failed looks in a row from which on a person is told: the first one mends itself."""
 
@@ -30,11 +27,8 @@ _log = structlog.get_logger(__name__)
 class Live:
     """The live view of one camera. Threads may share it."""
 
-    def __init__(
-        self, camera: Camera, wanted: FormLayout, layouts: Sequence[FormLayout], clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, camera: Camera, layouts: Sequence[FormLayout], clock: Callable[[], float]) -> None:
         self._camera = camera
-        self._wanted = wanted
         self._layouts = layouts
         self._clock = clock
         self._one_at_a_time = threading.Lock()
@@ -71,33 +65,33 @@ class Live:
         with self._one_at_a_time:
             self._forget()
 
-    def look(self, held: Collection[int]) -> float:
-        """Looks once at what lies under the camera; gives the seconds until the next look. `held`: pages already there.
+    def look(self, wanted: Wanted) -> float:
+        """Looks once at what lies under the camera; gives the seconds until the next look.
 
         Whatever goes wrong here, the button still works.
         """
         if not self._one_at_a_time.acquire(blocking=False):
-            return LOOK_SECONDS
+            return delays.LOOK
         try:
-            return self._look(held)
+            return self._look(wanted)
         except Exception:  # noqa: BLE001 - the live view is a help: without it, the screen says so and the day goes on
             _log.exception("live.broken")
             self._shown = LiveView(key="live.off"), None
-            return AILING_SECONDS
+            return delays.AILING
         finally:
             self._one_at_a_time.release()
 
-    def _look(self, held: Collection[int]) -> float:
+    def _look(self, wanted: Wanted) -> float:
         preview = self._camera.preview()
         if isinstance(preview, CameraFault):
             return self._ail(preview)
         self._failed_looks = 0
-        said = guide(preview.bgr, self._wanted, self._layouts, held, self._guidance, self._clock())
+        said = guide(preview.bgr, wanted, self._layouts, self._guidance, self._clock())
         same = preview.number == self._number
         self._guidance, self._number = said, preview.number
         picture = self.picture if same else live_jpeg(preview.bgr)
         self._shown = _view(preview, said), picture
-        return LOOK_SECONDS
+        return delays.LOOK
 
     def _ail(self, fault: CameraFault) -> float:
         """No preview. The camera makes itself anew; only when that fails does a person have to do something."""
@@ -105,7 +99,7 @@ class Live:
         self._guidance = self._number = None
         if self._failed_looks >= FAILURES_SHOWN:
             self._shown = LiveView(key=sentence(fault, self._failed_looks)), None
-        return AILING_SECONDS
+        return delays.AILING
 
     def _forget(self) -> None:
         self._guidance = self._number = None

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from firmware.capture.camera import Camera
+from firmware.day import Checked, Day, Moment
 from firmware.forms.layout import FormLayout
 from firmware.ledger.store import Ledger
 from firmware.panel.panel import Panel, SilentPanel
+from firmware.pin import Pin
 from firmware.receipts import Document, Receipts
 from firmware.records import Confirmation, Delivery, Frame, Mode, Page, RefusedPage, SealedRecord, StoredRecord, Tally
 
@@ -22,6 +24,32 @@ class Sealer(Protocol):
         """The record of `draft`; the same draft gives the same record. Raises SignerRefused."""
 
 
+class Strips(Protocol):
+    """What is printed."""
+
+    def record(self, stored: StoredRecord, copies: int) -> Document:
+        """The receipts of a record."""
+
+    def opening(self, day: Day) -> Document:
+        """The strip that says what the kiosk was when the day began."""
+
+    def closing(self, day: Day) -> Document:
+        """The strip with everything that was sealed, and the root of the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """One contest of the day, with its form."""
+
+    layout: FormLayout
+    limits: Mapping[str, int]
+
+    @property
+    def id(self) -> str:
+        """The contest."""
+        return self.layout.contest
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where this kiosk stands and what it counts."""
@@ -29,8 +57,16 @@ class Place:
     mode: Mode
     tps: str
     name: str
-    layout: FormLayout
-    limits: Mapping[str, int]
+    races: tuple[Race, ...]
+    """In the order of the election definition, each with a form of its own."""
+
+    def of_form(self, form: str) -> Race | None:
+        """The contest of this form, None when it is none of today's."""
+        return next((race for race in self.races if race.layout.id == form), None)
+
+    def race(self, contest: str) -> Race | None:
+        """The contest of this name."""
+        return next((race for race in self.races if race.id == contest), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +75,24 @@ class Parts:
 
     camera: Camera
     recognise: Callable[[Frame], Page | RefusedPage]
-    read: Callable[[Sequence[Page]], Tally]
+    read: Callable[[Sequence[Page], Race], Tally]
     """All pages of the form -> every field, with doubts and rules."""
-    upright: Callable[[Page], bytes]
+    upright: Callable[[Page, FormLayout], bytes]
     """JPEG of the rectified page, for people."""
     draft: Callable[[Confirmation], dict[str, Any]]
     signer: Sealer
     ledger: Ledger
     receipts: Receipts
-    document: Callable[[StoredRecord], Document]
-    """The receipts of a record."""
-    deliveries: Callable[[bytes], Sequence[Delivery]]
+    strips: Strips
+    copies: int
+    """Receipts of a record, unless the day was opened with more witnesses."""
+    pin: Pin
+    checks: Callable[[], Sequence[Checked]]
+    """What the kiosk finds about itself before a day; takes seconds."""
+    now: Callable[[], Moment]
+    """The wall clock, and how good it is."""
+    deliveries: Callable[[Sequence[bytes]], Sequence[Delivery]]
+    """How far these records have come, to every collector."""
     start: Callable[[Callable[[], None]], None]
     """Runs work aside: a thread on the kiosk, at once in tests."""
     layouts: Sequence[FormLayout] = ()

@@ -105,6 +105,8 @@ class PageRefusal(StrEnum):
     """Another picture of the same page was given and the two do not read the same."""
     PAGE_AGAIN = "page-again"
     """Another picture of the same page was given; it reads the same and is not used."""
+    SEALED = "sealed"
+    """The contest of this page is sealed; a correction begins on the screen."""
     FILE_MISSING = "file-missing"
     """There is no such file, or it cannot be opened."""
     TOO_MANY = "too-many"
@@ -349,6 +351,17 @@ class ConfirmedField:
     machine: FieldTally
 
 
+class Reason(StrEnum):
+    """Why a sealed record is corrected; sentences under `reason.<value>` in messages/."""
+
+    MISTYPED = "mistyped"
+    """A person typed or agreed to a wrong number."""
+    FORM_CORRECTED = "form-corrected"
+    """The paper form itself was corrected."""
+    WRONG_PAGE = "wrong-page"
+    """A wrong or bad picture was sealed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Confirmation:
     """As confirmed (person): every field settled; the only thing that can be sealed."""
@@ -366,6 +379,7 @@ class Confirmation:
     supersedes: bytes | None = None
     """Hash of the record that this one corrects."""
     reason: str = ""
+    """A Reason; empty exactly when nothing is superseded."""
 
 
 # --- Record, Receipt, Delivery ------------------------------------------------------------------------------

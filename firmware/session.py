@@ -1,7 +1,7 @@
-"""Where a session stands, as it is kept on disk: enough to go on after the power was cut at any moment.
+"""Where the count of one contest stands, as it is kept on disk: enough to go on after the power was cut at any moment.
 
-A draft names pictures by hash; the ledger has kept their bytes before a draft names them. It is replaced as a whole
-by each durable step and read once, at start.
+A session names pictures by hash; the ledger has kept their bytes before a session names them. It is replaced as a whole
+by each durable step. A correction is a session of its own beside the sealed one, which stays as it was.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ import msgspec
 from firmware.errors import LedgerRefused
 from firmware.records import Frame, Tally
 from firmware.tally.review import Decision, Draft, Review
-
-KEY = "session"
-"""Name of the draft in the ledger: a kiosk has one session at a time."""
 
 
 class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +40,10 @@ class Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The draft record (CBOR) as it was handed to the signer: handed over again, it gives the same record."""
     record: str = ""
     """SHA-256 (hexadecimal) of the record, once it is on disk."""
+    supersedes: str = ""
+    """SHA-256 (hexadecimal) of the record that this session corrects."""
+    reason: str = ""
+    """Why, see records.Reason."""
 
 
 class Drafts(Protocol):
@@ -54,12 +55,20 @@ class Drafts(Protocol):
     def load_draft(self, key: str) -> bytes | None:
         """What was saved last."""
 
+    def clear_draft(self, key: str) -> None:
+        """Forgets it."""
+
     def picture(self, sha256: str) -> bytes:
         """A kept picture."""
 
 
+def key_of(tps: str, contest: str, sealed: int) -> str:
+    """Name of the draft of the session that comes after `sealed` records of this TPS and contest."""
+    return f"session/{tps}/{contest}/{sealed}"
+
+
 def of_frame(frame: Frame) -> Picture:
-    """The frame as a draft names it."""
+    """The frame as a session names it."""
     return Picture(frame.sha256, frame.name, dict(frame.facts))
 
 
@@ -69,14 +78,14 @@ def frame_of(picture: Picture, ledger: Drafts) -> Frame:
     return Frame(ledger.picture(picture.sha256), picture.sha256, picture.name, facts)
 
 
-def save(session: Session, ledger: Drafts) -> None:
+def save(session: Session, key: str, ledger: Drafts) -> None:
     """Durable on return."""
-    ledger.save_draft(KEY, msgspec.json.encode(session))
+    ledger.save_draft(key, msgspec.json.encode(session))
 
 
-def load(ledger: Drafts) -> Session | None:
+def load(key: str, ledger: Drafts) -> Session | None:
     """The last durable step, None when there is none. Raises LedgerRefused("session-damaged")."""
-    body = ledger.load_draft(KEY)
+    body = ledger.load_draft(key)
     if body is None:
         return None
     try:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from firmware.forms.layout import FormLayout
 from firmware.panel.pictures import strip_png
-from firmware.panel.view import PageView
 from firmware.records import Page
 
 
@@ -34,11 +33,6 @@ class Slots:
         """The pages that are there."""
         return frozenset(self._pages)
 
-    @property
-    def complete(self) -> bool:
-        """True when every slot is filled."""
-        return len(self._pages) == len(self._layout.pages)
-
     def hold(self, sha256: str) -> bool:
         """True when this picture is in a slot."""
         return any(page.frame.sha256 == sha256 for page in self.pages)
@@ -51,8 +45,3 @@ class Slots:
         """The picture (PNG) of a field's boxes."""
         found = next((strip for page in self.pages for strip in page.strips if strip.field == field), None)
         return strip_png(found) if found else None
-
-    def views(self) -> tuple[PageView, ...]:
-        """The slots in order, for the screen."""
-        pictures = {page.number: page.frame.sha256 for page in self.pages}
-        return tuple(PageView(page.number, pictures.get(page.number)) for page in self._layout.pages)

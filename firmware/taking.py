@@ -5,8 +5,7 @@ from __future__ import annotations
 from firmware.capture.burst import choose
 from firmware.events import Event, Journal
 from firmware.parts import Parts
-from firmware.records import Frame, Page, PageRefusal, Press, RefusedPage
-from firmware.slots import Slots
+from firmware.records import Frame, Page, Press, RefusedPage
 
 
 def best_page(shots: tuple[Frame, ...], press: Press, parts: Parts, journal: Journal) -> Page | RefusedPage:
@@ -18,12 +17,3 @@ def best_page(shots: tuple[Frame, ...], press: Press, parts: Parts, journal: Jou
         return parts.recognise(frame)
 
     return choose(shots, keep_and_recognise).outcome
-
-
-def belonging(page: Page | RefusedPage, form: str, slots: Slots) -> Page | RefusedPage:
-    """The page, when it is one of this form and its picture is not in a slot already."""
-    if isinstance(page, RefusedPage):
-        return page
-    if page.form != form:
-        return RefusedPage(page.frame, PageRefusal.OTHER_FORM)
-    return RefusedPage(page.frame, PageRefusal.SAME_PICTURE) if slots.hold(page.frame.sha256) else page

@@ -10,26 +10,31 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 
+from firmware import day as days
 from firmware.capture.camera import Camera, CameraFault, Preview
+from firmware.day import Checked, Moment
 from firmware.errors import Refused
 from firmware.forms.layout import FormLayout
 from firmware.forms.loader import shipped_layouts
 from firmware.ledger.store import Ledger
 from firmware.panel.panel import Panel, SilentPanel
-from firmware.panel.view import Answer, SessionView, State
-from firmware.parts import Parts, Place
+from firmware.panel.view import Answer, SessionView
+from firmware.parts import Parts, Place, Race
+from firmware.pin import Pin, PinFile, make_pin
 from firmware.receipt.printer import Printed, PrinterStatus, PrintOutcome
 from firmware.receipt.strip import ReceiptLayout
-from firmware.receipts import Document, Receipts, record_document
+from firmware.receipts import Receipts
 from firmware.records import (
+    Confirmation,
     Delivery,
     FieldReading,
     FieldStrip,
@@ -42,21 +47,28 @@ from firmware.records import (
     Reading,
     RefusedPage,
     SealedRecord,
-    StoredRecord,
     Tally,
 )
 from firmware.signing.development_key import DevelopmentKey
 from firmware.signing.draft import RecordContext, draft_record
 from firmware.signing.signer import ClockQuality, ClockReading, Signer
+from firmware.states import State
 from firmware.station import Station
+from firmware.strips import DayStrips
 from firmware.tally.decide import decide
 from tests import readings
 from tests.strips import PLACE, PPWP_2024, TPS
 
 FORM = "c.hasil-ppwp-2024"
+DPR = "c.hasil-dpr-demo"
+CONTEST = "ppwp"
+PIN = "704912"
 STACK = ("page 2", "page 1", "page 3")
 COPIES = 2
 NOW = datetime(2029, 2, 14, 21, 0, tzinfo=UTC)
+
+MOMENT = Moment(int(NOW.timestamp()), "synchronised")
+PIN_FILE = msgspec.json.decode(make_pin(PIN, bytes(16)), type=PinFile)
 
 
 class PowerCut(BaseException):
@@ -102,6 +114,13 @@ class Room:
     later: list[Callable[[], None]] | None = None
     """Where work waits when it is not to be done at once."""
     deliveries: tuple[Delivery, ...] = ()
+    """Of every record."""
+    forms: tuple[str, ...] = (FORM,)
+    """Of the contests of the day."""
+    begins_open: bool = True
+    """The day is open, with the first contest at hand; else a test opens it."""
+    found: list[Checked] = field(default_factory=lambda: [Checked("tps", True, TPS), Checked("printer", True, "ready")])
+    """What the kiosk finds about itself."""
     sealed: set[bytes] = field(default_factory=set)
     """SHA-256 of everything the signer ever gave."""
     camera: Camera | None = None
@@ -130,26 +149,49 @@ class Room:
             self._ledger.close()
         self._ledger = Ledger.open(self.folder / "ledger", clock=lambda: NOW)
         self.printer.trouble = self.trouble
-        return Station.open(Place(Mode.DEVELOPMENT, TPS, PLACE, self.layout, self.layout.limits), self._parts())
+        if self.begins_open and self._ledger.load_draft(days.KEY) is None:
+            day = days.Day(contest=self.layout.contest).opened((), COPIES, 0, MOMENT)
+            days.save(day.with_contest(self.layout.contest), self._ledger)
+        return Station.open(self.place, self._parts())
+
+    @property
+    def place(self) -> Place:
+        """Where the kiosk stands."""
+        layouts = (shipped_layouts()[form] for form in self.forms)
+        return Place(Mode.DEVELOPMENT, TPS, PLACE, tuple(Race(layout, layout.limits) for layout in layouts))
 
     def _parts(self) -> Parts:
-        context = RecordContext(Mode.DEVELOPMENT, bytes(32), self.layout, "c1kiosk test", bytes(32))
         ledger: Any = _Troubled(self.ledger, self)
+        place = self.place
         return Parts(
             camera=self.camera or self,
             recognise=self._recognise,
             read=self._read,
-            upright=lambda page: page.frame.data,
-            draft=lambda confirmation: draft_record(confirmation, context, ledger.journal_head()),
+            upright=lambda page, _layout: page.frame.data,
+            draft=self._draft,
             signer=self,
             ledger=ledger,
             receipts=Receipts(ledger, self.printer),
-            document=self._document,
-            deliveries=lambda record: self.deliveries,
+            strips=DayStrips(place, "Pemilu uji", bytes(32), ledger, lambda _kid: None, lambda: None, 576),
+            copies=COPIES,
+            pin=Pin(PIN_FILE, ledger, self.clock),
+            checks=self._examine,
+            now=lambda: MOMENT,
+            deliveries=lambda records: [replace(entry, record=name) for name in records for entry in self.deliveries],
             start=self._start,
             panel=self.panel,
             clock=self.clock,
+            layouts=tuple(race.layout for race in place.races),
         )
+
+    def _examine(self) -> tuple[Checked, ...]:
+        self.trouble("examine")
+        return tuple(self.found)
+
+    def _draft(self, confirmation: Confirmation) -> dict[str, Any]:
+        layout = shipped_layouts()[confirmation.form]
+        context = RecordContext(Mode.DEVELOPMENT, bytes(32), layout, "c1kiosk test", bytes(32))
+        return draft_record(confirmation, context, self.ledger.journal_head())
 
     def _start(self, work: Callable[[], None]) -> None:
         if self.later is None:
@@ -175,21 +217,22 @@ class Room:
     def _recognise(self, shot: Frame) -> Page | RefusedPage:
         self.trouble("recognise")
         text = shot.data.decode()
-        found = re.match(r"(page|other) ([0-9]+)", text)
+        found = re.match(r"(page|dpr|other) ([0-9]+)", text)
         if not found:
             return RefusedPage(shot, PageRefusal.NO_FORM)
-        return page_of(self.layout, int(found[2]), shot, FORM if found[1] == "page" else "another-form")
+        form = {"page": FORM, "dpr": DPR}.get(found[1], "another-form")
+        return page_of(shipped_layouts().get(form, self.layout), int(found[2]), shot, form)
 
-    def _read(self, pages: Sequence[Page]) -> Tally:
+    def _read(self, pages: Sequence[Page], race: Race) -> Tally:
         self.trouble("read")
         fields: dict[str, FieldReading] = {}
         for page in pages:
             told = dict(re.findall(r"([a-z_0-9]+)=(\S+)", page.frame.data.decode()))
-            for entry in self.layout.page(page.number).fields:
-                text = told.get(entry.id, f"{self.values[entry.id]:X>3}").replace("_", " ")
+            for entry in race.layout.page(page.number).fields:
+                text = told.get(entry.id, f"{self.values.get(entry.id, 0):X>3}").replace("_", " ")
                 fields[entry.id] = readings.field(entry.id, page.number, text)
-        reading = Reading(FORM, tuple(sorted(page.number for page in pages)), fields)
-        return decide(reading, self.layout, self.layout.limits)
+        reading = Reading(race.layout.id, tuple(sorted(page.number for page in pages)), fields)
+        return decide(reading, race.layout, race.limits)
 
     # --- signer and receipts
 
@@ -199,9 +242,6 @@ class Room:
         self.sealed.add(sealed.sha256)
         self.trouble("signed")
         return sealed
-
-    def _document(self, stored: StoredRecord) -> Document:
-        return record_document(stored, self.layout, PLACE, None, COPIES, 576)
 
 
 class _Troubled:
@@ -273,8 +313,8 @@ def whole_contest(room: Room) -> Station:
     station = room.switch_on()
     take_all_pages(station)
     settle(station, room.values)
-    assert station.seal("ketua") is Answer.ACCEPTED
-    assert station.view().state is State.DONE
+    assert station.seal("ketua", PIN) is Answer.ACCEPTED
+    assert station.view().state is State.IDLE
     return station
 
 

@@ -20,10 +20,10 @@ from firmware.endpoint.sources import Sources
 from firmware.endpoint.station_client import StationClient
 from firmware.messages import sentence
 from firmware.panel.service import create_app as create_panel
-from firmware.panel.view import State
 from firmware.records import Delivery, DeliveryState, Frame, Settled
+from firmware.states import State
 from firmware.station import Station
-from tests.kiosks import Room, frame, settle, take_all_pages
+from tests.kiosks import PIN, Room, frame, settle, take_all_pages
 from tests.test_guidance import sheet
 
 PORT = 8123
@@ -236,8 +236,8 @@ def test_the_ketua_seals_and_the_screen_tells_the_truth_about_delivery(
     take_all_pages(station)
     settle(station, room.values)
     room.deliveries = (Delivery(b"", "kpu", DeliveryState.WAITING, 2, None, "no-network"),)
-    waiting = post(screen, "/seal")
-    assert station.view().state is State.DONE
+    waiting = post(screen, "/seal", pin=PIN)
+    assert station.view().state is State.IDLE
     assert "Menunggu dikirim" in waiting.text
     assert sentence("delivery.no-network") in waiting.text
     before = screen.get("/progress").json

@@ -71,7 +71,7 @@ def watch(*pictures: Bgr, wanted: str = HASIL, held: tuple[int, ...] = ()) -> Gu
     """What is said at the last of the pictures, which come one after the other."""
     said: Guidance | None = None
     for count, picture in enumerate(pictures):
-        said = guide(picture, layout(wanted), FORMS, held, said, 100.0 + count * INTERVAL)
+        said = guide(picture, {wanted: held}, FORMS, said, 100.0 + count * INTERVAL)
     assert said is not None
     return said
 
@@ -156,8 +156,8 @@ def test_a_page_that_moves_must_be_good_for_half_a_second_anew() -> None:
     picture, pushed = sheet(), shifted(sheet(), 8, 0)
     good = watch(*[picture] * 6)
     assert good.good
-    after = guide(pushed, layout(HASIL), FORMS, (), good, 101.0)
-    again = guide(pushed, layout(HASIL), FORMS, (), after, 101.2)
+    after = guide(pushed, {HASIL: ()}, FORMS, good, 101.0)
+    again = guide(pushed, {HASIL: ()}, FORMS, after, 101.2)
     assert (after.good, again.instruction, again.good) == (False, Instruction.GOOD, False)
 
 
@@ -171,7 +171,7 @@ def test_a_page_that_has_been_taken_lies_there_still() -> None:
 def test_the_page_under_the_camera_is_taken_at_this_moment() -> None:
     picture = sheet()
     good = watch(*[picture] * 6)
-    assert guide(picture, layout(HASIL), FORMS, (2,), good, 102.0).instruction is Instruction.HELD
+    assert guide(picture, {HASIL: (2,)}, FORMS, good, 102.0).instruction is Instruction.HELD
 
 
 def test_another_page_of_the_same_lines_comes_into_its_place() -> None:
@@ -204,7 +204,7 @@ def test_a_guess_folds_the_page_into_a_line(flat: tuple[float, float, float]) ->
 def test_noise_alone_makes_no_work() -> None:
     first, second = (noisy(sheet(), seed) for seed in (1, 2))
     before = watch(first)
-    assert guide(second, layout(HASIL), FORMS, (), before, 101.0).sight is before.sight
+    assert guide(second, {HASIL: ()}, FORMS, before, 101.0).sight is before.sight
 
 
 MISHAPS = {

@@ -15,7 +15,7 @@ from firmware.messages import LANGUAGES, sentence
 from firmware.panel.fittings import Fittings
 from firmware.panel.hands import hands_on
 from firmware.panel.panel import Heard
-from firmware.panel.view import State
+from firmware.states import State
 from firmware.station import Station
 from tests.kiosks import NOW, Room, refuse_once
 from tests.panel_rig import MockRig, eventually
@@ -53,7 +53,7 @@ def test_nobody_can_touch_the_screen_in_a_fault(room: Room) -> None:
     hear(Heard.PRESSED, "button")
     assert station.view().state is State.FAULT
     hear(Heard.HELD, "button")
-    assert station.view().state is State.IDLE
+    assert station.view().state is State.PREVIEWING
 
 
 def test_a_long_press_in_a_quiet_moment_does_nothing_more(room: Room) -> None:

@@ -12,15 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from firmware import delays
 from firmware.capture.camera import CameraFault, Preview
 from firmware.forms.loader import shipped_layouts
-from firmware.live import AILING_SECONDS, LOOK_SECONDS, Live
+from firmware.live import Live
 from firmware.messages import LANGUAGES, sentence
 from firmware.panel.panel import LampState, Sound
-from firmware.panel.view import Answer, State
+from firmware.panel.view import Answer
 from firmware.records import Frame, Settled
-from firmware.station import WATCHED_SECONDS, Station
-from tests.kiosks import Room, frame, press, settle, take_all_pages
+from firmware.states import State
+from firmware.station import Station
+from tests.kiosks import PIN, Room, frame, press, settle, take_all_pages
 from tests.photographs import HASIL, Picture, layout
 from tests.test_guidance import sheet
 
@@ -186,7 +188,7 @@ def test_during_the_review_the_camera_looks_only_while_somebody_wants_to_take_a_
     assert live
     assert (live.key, live.page) == ("live.good", 2), "a page that is there may be taken again"
     assert panel.lamps[-1] is LampState.READY
-    clock.now += WATCHED_SECONDS + 1
+    clock.now += delays.WATCHED + 1
     assert station.view().live is None
     look(station, clock)
     assert panel.lamps[-1] is LampState.OFF
@@ -224,11 +226,11 @@ def test_the_button_is_pressed_while_a_page_is_read(station: Station, room: Room
 
 def test_no_look_falls_into_a_capture(station: Station, camera: ScriptedCamera, clock: Clock) -> None:
     camera.shots = [(frame("page 2"),)]
-    live = Live(camera, layout(HASIL), (), clock)
+    live = Live(camera, (layout(HASIL),), clock)
     waits: list[float] = []
-    camera.during = lambda: waits.append(live.look(()))
+    camera.during = lambda: waits.append(live.look({HASIL: ()}))
     live.capture()
-    assert (waits, camera.previews) == ([LOOK_SECONDS], 0)
+    assert (waits, camera.previews) == ([delays.LOOK], 0)
 
 
 def test_a_burst_is_taken_and_its_best_frame_is_kept_untouched(
@@ -244,7 +246,7 @@ def test_a_burst_is_taken_and_its_best_frame_is_kept_untouched(
     press(station)
     press(station)
     settle(station, room.values)
-    station.seal("ketua")
+    station.seal("ketua", PIN)
     facts = room.ledger.records()[0].sealed.payload["pages"][1]["facts"]
     assert (facts["burst_index"], facts["burst_frames"]) == (1, 3)
     assert {"sharpness", "exposure"} <= set(facts)
@@ -259,7 +261,7 @@ def test_the_buzzer_tells_taken_refused_and_done(
     assert panel.lamps[-1] is LampState.ATTENTION
     take_all_pages(station)
     settle(station, room.values)
-    station.seal("ketua")
+    station.seal("ketua", PIN)
     assert panel.sounds[2:] == [Sound.TAKEN] * 3 + [Sound.DONE]
     assert LampState.WORKING in panel.lamps
 
@@ -277,7 +279,7 @@ def test_the_camera_fails_once_and_twice_and_comes_back(
     press(station)
     assert notice(station) == "camera.fault-again"
     assert "kabel" in sentence("camera.fault-again")
-    assert station.view().state is State.IDLE
+    assert station.view().state is State.PREVIEWING
     press(station)
     assert [bool(page.picture) for page in station.view().pages] == [True, True, False], "nothing is lost"
     press(station)
@@ -289,7 +291,7 @@ def test_the_live_picture_fails_and_comes_back(station: Station, camera: Scripte
     camera.sees = sheet()
     look(station, clock, 6)
     camera.sees = CameraFault.GONE
-    assert station.watch() == AILING_SECONDS
+    assert station.watch() == delays.AILING
     assert says(station) == "live.good", "once is no reason to alarm anybody"
     look(station, clock)
     assert says(station) == "camera.fault-again"
@@ -297,14 +299,14 @@ def test_the_live_picture_fails_and_comes_back(station: Station, camera: Scripte
     camera.sees = sheet()
     look(station, clock)
     assert says(station) == "live.still"
-    assert station.view().state is State.IDLE
+    assert station.view().state is State.PREVIEWING
 
 
 def test_the_live_picture_is_nonsense_and_the_button_still_works(
     station: Station, camera: ScriptedCamera, clock: Clock
 ) -> None:
     camera.sees = np.zeros((0, 0, 3), np.uint8)
-    assert station.watch() == AILING_SECONDS
+    assert station.watch() == delays.AILING
     assert says(station) == "live.off"
     camera.shots = [(frame("page 2"),)]
     assert press(station) is Answer.ACCEPTED
@@ -346,7 +348,7 @@ def test_a_retaken_page_keeps_what_was_settled_elsewhere(station: Station, camer
 
 def test_every_form_that_a_person_may_bring_is_told_apart(camera: ScriptedCamera, clock: Clock) -> None:
     camera.sees = sheet("c.hasil-dpr-demo", 1)
-    live = Live(camera, layout(HASIL), tuple(shipped_layouts().values()), clock)
-    live.look(())
+    live = Live(camera, tuple(shipped_layouts().values()), clock)
+    live.look({HASIL: ()})
     assert live.view
     assert live.view.key == "live.other-form"

@@ -31,6 +31,9 @@ STILL_SHARE = 0.004
 
 Bgr = NDArray[np.uint8]
 
+Wanted = Mapping[str, Collection[int]]
+"""Forms that are wanted, by id, with the pages of each that need no picture any more."""
+
 Corners = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 """Top left, top right, bottom right, bottom left of the sheet, as parts of the picture's width and height."""
 
@@ -70,35 +73,35 @@ class Guidance:
 
 def guide(
     bgr: Bgr,
-    wanted: FormLayout,
+    wanted: Wanted,
     layouts: Sequence[FormLayout],
-    held: Collection[int],
     before: Guidance | None,
     now: float,
 ) -> Guidance:
-    """What to do now. `held`: pages that need no picture any more; `now` in seconds, of any clock that only rises."""
-    others = [layout for layout in layouts if layout.id != wanted.id]
-    sight = look(bgr, wanted, others, before.sight if before else None)
+    """What to do now; `now` in seconds, of any clock that only rises."""
+    forms = [layout for layout in layouts if layout.id in wanted]
+    sight = look(bgr, forms, [layout for layout in layouts if layout not in forms], before.sight if before else None)
     moved = before is None or _moved(before.sight, sight)
-    instruction = _instruction(sight, wanted, held, moved)
-    named = sight.glimpse and sight.glimpse.named and sight.glimpse.target.known.form.id == wanted.id
-    page = sight.glimpse.target.known.page.number if sight.glimpse and named else None
+    instruction = _instruction(sight, wanted, moved)
+    known = sight.glimpse.target.known if sight.glimpse and sight.glimpse.named else None
+    form = known.form if known and known.form.id in wanted else None
+    page = known.page.number if known and form else None
     since = None
     if instruction is Instruction.GOOD:
         since = before.good_since if before and before.page == page and before.good_since is not None else now
     good = since is not None and now - since >= GOOD_SECONDS
-    values = {"page": page, "pages": len(wanted.pages)} if page is not None else {}
+    values = {"page": page, "pages": len(form.pages)} if form and page is not None else {}
     return Guidance(instruction, values, page, sight.outline, since, good, sight)
 
 
-def _instruction(sight: Sight, wanted: FormLayout, held: Collection[int], moved: bool) -> Instruction:
+def _instruction(sight: Sight, wanted: Wanted, moved: bool) -> Instruction:
     """The first thing to say."""
     if sight.glimpse is None:
         return sight.flaw or Instruction.NO_FORM
     known = sight.glimpse.target.known
-    if known.form.id != wanted.id:
+    if known.form.id not in wanted:
         return Instruction.OTHER_FORM
-    if sight.glimpse.named and known.page.number in held:
+    if sight.glimpse.named and known.page.number in wanted[known.form.id]:
         return Instruction.HELD
     if sight.flaw is not None:
         return sight.flaw
@@ -107,13 +110,13 @@ def _instruction(sight: Sight, wanted: FormLayout, held: Collection[int], moved:
     return Instruction.GOOD if sight.glimpse.named else Instruction.UNCLEAR
 
 
-def look(bgr: Bgr, wanted: FormLayout, others: Sequence[FormLayout], before: Sight | None) -> Sight:
+def look(bgr: Bgr, wanted: Sequence[FormLayout], others: Sequence[FormLayout], before: Sight | None) -> Sight:
     """What the picture shows; nothing is looked for again in a picture that is still the same."""
     gray = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
     thumb = _thumb(gray)
     if before is not None and _same(before.thumb, thumb):
         return before
-    glimpse = find(gray, targets_of([wanted]), targets_of(others), before.glimpse if before else None)
+    glimpse = find(gray, targets_of(wanted), targets_of(others), before.glimpse if before else None)
     if glimpse is None:
         return Sight(None, flaw_without_page(gray, thumb), None, thumb)
     outline = _outline(gray, glimpse)

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from firmware.panel.view import State
 from firmware.records import Mode
 from firmware.signing.keys import Protection
+from firmware.states import State
 
 PAGE_MOST = 500
 """Most records of one list: a kiosk seals five to ten a day."""

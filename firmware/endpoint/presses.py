@@ -14,7 +14,7 @@ from firmware.panel.view import Answer, FieldView
 routes = Blueprint("presses", __name__)
 
 ROLE = "ketua"
-"""Who seals. A PIN will say so; until then the person at the screen does."""
+"""Who seals: the PIN is the ketua's."""
 
 
 def _station() -> Any:
@@ -97,7 +97,7 @@ def undo() -> Any:
 @routes.post("/seal")
 def seal() -> Any:
     """The ketua seals."""
-    return _go(_station().seal(ROLE))
+    return _go(_station().seal(ROLE, request.form.get("pin", "")), "/seal")
 
 
 @routes.post("/reprint")

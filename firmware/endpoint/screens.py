@@ -7,7 +7,8 @@ from typing import Any
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 
 from firmware.endpoint import review, words
-from firmware.panel.view import WORKING, LiveView, SessionView, State
+from firmware.panel.view import LiveView, SessionView
+from firmware.states import WORKING, State
 
 routes = Blueprint("screens", __name__)
 
@@ -29,8 +30,9 @@ def home() -> Any:
         return redirect(review.next_step(view))
     if view.state in WORKING:
         return render_template("working.html", view=view, poll=True)
-    template = {State.DONE: "done.html", State.FAULT: "fault.html"}.get(view.state, "pages.html")
-    return render_template(template, view=view, poll=True)
+    if view.state is State.IDLE and view.record is not None:
+        return render_template("done.html", view=view, poll=True)
+    return render_template("fault.html" if view.state is State.FAULT else "pages.html", view=view, poll=True)
 
 
 @routes.get("/pages")

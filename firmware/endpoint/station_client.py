@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from firmware.http import unix_client
-from firmware.panel.view import Answer, Command, SessionView
+from firmware.panel.view import Answer, Entry, Number, SessionView
+from firmware.records import Reason
 
 TIMEOUT_S = 3.0
 """Seconds until the station counts as away: it answers from memory, work runs in its own thread."""
@@ -35,6 +37,34 @@ class StationClient:
         answer = self._get("/session?watching" if watching else "/session")
         return msgspec.json.decode(answer.content, type=SessionView)
 
+    # --- the day
+
+    def examine(self) -> Answer:
+        """The kiosk looks at itself."""
+        return self._post("/examine")
+
+    def open_day(self, pin: str, witnesses: int) -> Answer:
+        """The ketua opens the day."""
+        return self._post("/open", msgspec.json.encode(Entry(pin, witnesses=witnesses)))
+
+    def review_day(self) -> Answer:
+        """What was sealed, before the day ends."""
+        return self._post("/review")
+
+    def close_day(self, pin: str) -> Answer:
+        """The ketua closes the day."""
+        return self._post("/close", msgspec.json.encode(Entry(pin)))
+
+    def back(self) -> Answer:
+        """Out of opening or closing."""
+        return self._post("/back")
+
+    def pick(self, contest: str) -> Answer:
+        """Takes up a contest; an empty name puts the one at hand aside."""
+        return self._post(f"/contest/{quote(contest, safe='')}" if contest else "/aside")
+
+    # --- one contest
+
     def press(self) -> Answer:
         """The big button."""
         return self._post("/press")
@@ -49,23 +79,39 @@ class StationClient:
 
     def correct(self, field: str, value: int | None) -> Answer:
         """This is what is written; None: nothing is."""
-        return self._post(f"/fields/{field}", msgspec.json.encode(Command(value)))
+        return self._post(f"/fields/{field}", msgspec.json.encode(Number(value)))
 
     def undo(self) -> Answer:
         """Takes the last step of the review back."""
         return self._post("/undo")
 
-    def seal(self, role: str) -> Answer:
+    def seal(self, role: str, pin: str) -> Answer:
         """Signs, stores, prints, forwards."""
-        return self._post(f"/seal/{role}")
+        return self._post("/seal", msgspec.json.encode(Entry(pin, role)))
+
+    def amend(self, reason: Reason) -> Answer:
+        """Begins to correct the sealed record at hand."""
+        return self._post(f"/amend/{reason}")
+
+    def drop_correction(self) -> Answer:
+        """The sealed record stands as it is."""
+        return self._post("/drop")
+
+    # --- paper, and the way out of a fault
 
     def reprint(self) -> Answer:
-        """All receipts again."""
+        """What is not certainly on paper; when everything is, all of it again."""
         return self._post("/reprint")
+
+    def judge_strip(self, copy: int, whole: bool) -> Answer:
+        """Whether a doubtful strip came out whole."""
+        return self._post(f"/strip/{copy}/{'whole' if whole else 'spoiled'}")
 
     def retry(self) -> Answer:
         """The way out of a fault."""
         return self._post("/retry")
+
+    # --- pictures
 
     def strip(self, field: str) -> bytes | None:
         """The picture (PNG) of a field's boxes, None when there is none."""

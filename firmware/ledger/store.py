@@ -99,6 +99,15 @@ class Ledger:
         rows = self._database.rows(f"{_RECORDS} WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit))
         return tuple(_stored(*row) for row in rows)
 
+    def records_of(self, tps: str, contest: str) -> tuple[StoredRecord, ...]:
+        """The records of one TPS and contest, oldest first: the last one stands, those before it were corrected."""
+        wanted = (tps, contest)
+        return tuple(
+            entry
+            for entry in self.records()
+            if (entry.sealed.payload["tps"], entry.sealed.payload["contest"]) == wanted
+        )
+
     def record_hashes(self) -> tuple[bytes, ...]:
         """The SHA-256 of every record in the order of the chain."""
         return tuple(row[0] for row in self._database.rows("SELECT sha256 FROM records ORDER BY sequence"))

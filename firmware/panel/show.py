@@ -1,25 +1,34 @@
-"""The session as the screen sees it: SessionView from the station's own values. Pure."""
+"""The day as the screen sees it: SessionView from the station's own values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import msgspec
+
+from firmware import day as days
+from firmware.counting import Counting
+from firmware.day import Checked, Day
 from firmware.forms.layout import FormLayout
 from firmware.messages import LANGUAGES
 from firmware.panel.panel import LampState
 from firmware.panel.view import (
-    WORKING,
     CheckView,
+    ContestStage,
+    ContestView,
+    DayView,
     DeliveryView,
     FieldView,
+    PageView,
+    Paper,
     PrintView,
     RecordView,
     SessionView,
-    State,
 )
 from firmware.receipt.fingerprint import short_fingerprint
 from firmware.receipts import Document, Receipts
 from firmware.records import Check, Delivery, Status, StoredRecord
+from firmware.states import WORKING, State
 from firmware.tally.review import Review
 from firmware.tally.wording import describe
 
@@ -60,9 +69,20 @@ def _check_view(check: Check, layout: FormLayout, values: Mapping[str, int | Non
     return CheckView(check.rule, check.fields, check.warning, sentences)
 
 
-def delivery_views(deliveries: Iterable[Delivery]) -> tuple[DeliveryView, ...]:
-    """How far the record has come."""
-    return tuple(DeliveryView(entry.collector, entry.state, entry.attempts, entry.problem) for entry in deliveries)
+def with_deliveries(view: SessionView, ask: Callable[[Sequence[bytes]], Iterable[Delivery]]) -> SessionView:
+    """The view with how far each standing record has come."""
+    records = [bytes.fromhex(entry.record.sha256) for entry in view.contests if entry.record]
+    if not records:
+        return view
+    rows: dict[str, list[DeliveryView]] = {}
+    for entry in ask(records):
+        shown = DeliveryView(entry.collector, entry.state, entry.attempts, entry.problem)
+        rows.setdefault(entry.record.hex(), []).append(shown)
+    contests = tuple(
+        msgspec.structs.replace(entry, deliveries=tuple(rows.get(entry.record.sha256, ()))) if entry.record else entry
+        for entry in view.contests
+    )
+    return msgspec.structs.replace(view, contests=contests)
 
 
 def lamp(view: SessionView) -> LampState:
@@ -82,6 +102,29 @@ def record_view(stored: StoredRecord) -> RecordView:
     return RecordView(sealed.sha256.hex(), sealed.sequence, short_fingerprint(sealed.sha256))
 
 
-def print_view(receipts: Receipts, document: Document, problem: str | None) -> PrintView:
-    """How many strips are certainly on paper, and what the printer needs."""
-    return PrintView(document.copies, receipts.printed(document.name), problem)
+def contest_view(counting: Counting) -> ContestView:
+    """One contest with its slots and the record that stands."""
+    layout, kept = counting.race.layout, counting.session.pages
+    pages = (PageView(page.number, kept[page.number].sha256 if page.number in kept else None) for page in layout.pages)
+    record = record_view(counting.standing) if counting.standing else None
+    return ContestView(layout.contest, dict(layout.title), _stage(counting), tuple(pages), record)
+
+
+def _stage(counting: Counting) -> ContestStage:
+    if counting.stored is not None:
+        return ContestStage.SEALED
+    if counting.correcting:
+        return ContestStage.CORRECTING
+    return ContestStage.BEGUN if counting.held else ContestStage.WAITING
+
+
+def day_view(day: Day, checks: tuple[Checked, ...] | None) -> DayView:
+    """The day, and what the kiosk found about itself."""
+    ready = days.ready(checks or ())
+    return DayView(day.number, day.stage, day.copies, checks, ready, day.opened_at, day.closed_at)
+
+
+def print_view(receipts: Receipts, paper: Paper, document: Document, problem: str | None) -> PrintView:
+    """How many strips are certainly on paper, which are doubtful, and what the printer needs."""
+    name = document.name
+    return PrintView(paper, document.copies, receipts.printed(name), receipts.doubtful(name), problem)

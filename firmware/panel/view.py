@@ -1,4 +1,4 @@
-"""What the station tells its screen: one immutable picture of the session, as JSON over the station's socket.
+"""What the station tells its screen: one immutable picture of the day, as JSON over the station's socket.
 
 Notices are keys of messages/, which the screen fills in in its own language; labels and the sentences of failed rules
 come in every language.
@@ -10,29 +10,9 @@ from enum import StrEnum
 
 import msgspec
 
-from firmware.records import DeliveryState, Doubt, Mode, Settled
-
-
-class State(StrEnum):
-    """Where the session stands. The order is the sentence of the kiosk."""
-
-    IDLE = "idle"
-    """Waits for a page."""
-    CAPTURING = "capturing"
-    READING = "reading"
-    REVIEWING = "reviewing"
-    """Waits for a person to settle every field."""
-    SEALING = "sealing"
-    """Signs, then commits to disk."""
-    PRINTING = "printing"
-    DONE = "done"
-    """On disk; forwarding goes on aside."""
-    FAULT = "fault"
-    """Something that a person has to see; `retry` is the way out."""
-
-
-WORKING = frozenset({State.CAPTURING, State.READING, State.SEALING, State.PRINTING})
-"""States in which the station works: whatever is asked of it is answered `busy`, never queued."""
+from firmware.day import Checked, Moment, Stage
+from firmware.records import DeliveryState, Doubt, Mode, Reason, Settled
+from firmware.states import State
 
 
 class Answer(StrEnum):
@@ -44,8 +24,17 @@ class Answer(StrEnum):
     """Not a thing to do in this state."""
     UNSETTLED = "unsettled"
     """Numbers are open; nothing is sealed."""
+    UNCHANGED = "unchanged"
+    """The correction says what the sealed record says."""
+    NOT_READY = "not-ready"
+    """Something is missing without which no day can be opened."""
+    PIN_WRONG = "pin-wrong"
+    PIN_LOCKED = "pin-locked"
+    """Too many wrong tries: this one was not judged."""
     REFUSED = "refused"
-    """Not a number of this form, or not a role that seals."""
+    """Not a number of this form, not a contest of this day, or not a role that seals."""
+    FAULT = "fault"
+    """The kiosk needs help first; the screen says which."""
 
 
 class _View(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,11 +87,23 @@ class CheckView(_View, frozen=True):
     """By language: what does not fit, with its numbers."""
 
 
-class PrintView(_View, frozen=True):
-    """The receipts of the sealed record."""
+class Paper(StrEnum):
+    """What is printed at this point of the day."""
 
+    OPENING = "opening"
+    RECORD = "record"
+    CLOSING = "closing"
+
+
+class PrintView(_View, frozen=True):
+    """The strips of what was printed last."""
+
+    paper: Paper
     copies: int
     printed: int
+    """Strips that are certainly out."""
+    doubtful: tuple[int, ...]
+    """Strips of which a person must say whether they came out whole."""
     problem: str | None
     """Key of messages/ when the printer needs a person."""
 
@@ -143,33 +144,106 @@ class LiveView(_View, frozen=True):
     """The button will take this page."""
 
 
+class ContestStage(StrEnum):
+    """How far a contest is."""
+
+    WAITING = "waiting"
+    """No page yet."""
+    BEGUN = "begun"
+    SEALED = "sealed"
+    CORRECTING = "correcting"
+    """Sealed, and a correction is begun."""
+
+
+class ContestView(_View, frozen=True):
+    """One contest of the day."""
+
+    id: str
+    title: dict[str, str]
+    stage: ContestStage
+    pages: tuple[PageView, ...]
+    record: RecordView | None
+    """The record that stands."""
+    deliveries: tuple[DeliveryView, ...] = ()
+    """Of that record, one for each collector."""
+
+
+class DayView(_View, frozen=True):
+    """The day."""
+
+    number: int
+    """0: no day was ever opened here."""
+    stage: Stage
+    copies: int
+    """Receipts of each record."""
+    checks: tuple[Checked, ...] | None
+    """What the kiosk found about itself before the day; None while it looks."""
+    may_open: bool
+    opened_at: Moment | None
+    closed_at: Moment | None
+
+
 class SessionView(_View, frozen=True):
     """Everything a screen shows."""
 
     version: str
-    """Changes whenever anything else here does, but `live`."""
+    """Changes whenever anything else here does, but `live` and `pin_wait`."""
     state: State
     mode: Mode
     tps: str
     place: str
+    day: DayView
+    contests: tuple[ContestView, ...]
+    """Of the day, in the order of the election definition."""
     contest: str
-    title: dict[str, str]
-    pages: tuple[PageView, ...]
+    """The one at hand, empty when none is."""
+    correcting: Reason | None
+    """The contest at hand is sealed, and is being corrected for this reason."""
     pending: int | None
     """A second picture of this page waits for a person's choice."""
     notice: Notice | None
     fields: tuple[FieldView, ...]
-    """In form order; empty until all pages are read."""
+    """Of the contest at hand in form order; empty until all pages are read."""
     failed: tuple[CheckView, ...]
     can_undo: bool
-    record: RecordView | None
     prints: PrintView | None
-    deliveries: tuple[DeliveryView, ...]
+    """What is on paper of the record at hand, or of the opening or closing of the day."""
     live: LiveView | None = None
     """None while no page can be brought."""
+    pin_wait: int = 0
+    """Seconds until the next PIN is judged."""
+
+    @property
+    def at_hand(self) -> ContestView | None:
+        """The contest at hand."""
+        return next((entry for entry in self.contests if entry.id == self.contest), None)
+
+    @property
+    def pages(self) -> tuple[PageView, ...]:
+        """The slots of the contest at hand."""
+        return self.at_hand.pages if self.at_hand else ()
+
+    @property
+    def record(self) -> RecordView | None:
+        """The record of the contest at hand, once that is sealed and as long as it is not being corrected."""
+        sealed = self.at_hand and self.at_hand.stage is ContestStage.SEALED
+        return self.at_hand.record if self.at_hand and sealed else None
 
 
-class Command(_View, frozen=True):
-    """What the screen asks the station to do with a field: `value` None says that nothing is written there."""
+class Number(_View, frozen=True):
+    """What a person typed for a field; None: nothing is written there."""
 
     value: int | None
+
+
+class Entry(_View, frozen=True):
+    """The ketua's PIN, with what goes with it. Never logged: its repr says nothing."""
+
+    pin: str
+    role: str = ""
+    """Who seals."""
+    witnesses: int = 0
+    """Who get a receipt, told when the day is opened."""
+
+    def __repr__(self) -> str:
+        return "Entry(...)"

@@ -99,7 +99,7 @@ def _said(picture: Bgr, wanted: FormLayout, held: tuple[int, ...], times: list[f
     layouts, said = tuple(shipped_layouts().values()), None
     for count in range(5):
         began = time.process_time()
-        said = guide(picture, wanted, layouts, held, said, count * INTERVAL)
+        said = guide(picture, {wanted.id: held}, layouts, said, count * INTERVAL)
         times += [time.process_time() - began] if count == 0 else []
     assert isinstance(said, Guidance)
     return str(said.instruction) if said.page is None else f"{said.instruction} {said.page}"

@@ -12,8 +12,8 @@ from firmware.capture.camera_child import Patience
 from firmware.capture.camera_process import ProcessCamera
 from firmware.capture.picture import frame_from_bytes
 from firmware.messages import both
-from firmware.panel.view import State
 from firmware.records import Frame, Page, RefusedPage
+from firmware.states import State
 from firmware.station import Station
 from tests.kiosks import FORM, Room, frame, page_of, press
 from tests.simulators.camera import Desk, Trouble, command, patchwork
@@ -60,7 +60,7 @@ def test_the_ribbon_is_loose_until_somebody_pushes_it_in(station: Station, desk:
     desk.trouble(Trouble.SEGFAULT)
     assert told(station) == "camera.fault-again"
     assert "kedua ujungnya" in both("camera.fault-again")
-    assert station.view().state is State.IDLE
+    assert station.view().state is State.PREVIEWING
     assert told(station) == "screen.page-good"
     desk.trouble(Trouble.GARBAGE)
     assert told(station) == "camera.garbage"

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from firmware.capture.camera import CameraFault
-from firmware.panel.view import Answer, State
+from firmware.panel.view import Answer
 from firmware.receipt.printer import Printed, PrinterStatus, PrintOutcome
 from firmware.records import Settled
+from firmware.states import State
 from firmware.station import Station
 from tests.kiosks import (
     COPIES,
+    PIN,
     STACK,
     PowerCut,
     Room,
@@ -60,7 +62,7 @@ def test_pages_come_in_any_order_and_are_told_apart(room: Room) -> None:
     press(station)
     assert [bool(page.picture) for page in station.view().pages] == [False, True, False]
     assert notice(station) == "screen.page-good"
-    assert station.view().state is State.IDLE
+    assert station.view().state is State.PREVIEWING
     press(station)
     press(station)
     assert station.view().state is State.REVIEWING
@@ -73,7 +75,7 @@ def test_a_number_is_corrected_and_the_machine_s_reading_stays_beside_it(room: R
     assert shown["suara_1"].asked
     assert shown["suara_1"].machine is None
     settle(station, room.values)
-    station.seal("ketua")
+    station.seal("ketua", PIN)
     (stored,) = room.ledger.records()
     fields = {entry["id"]: entry for entry in stored.sealed.payload["fields"]}
     assert fields["suara_1"]["value"] == room.values["suara_1"]
@@ -100,7 +102,7 @@ def test_sums_that_do_not_fit_are_shown_recorded_and_block_nothing(room: Room) -
     assert {"H5", "H6"} <= {check.rule for check in view.failed}
     assert next(entry for entry in view.fields if entry.id == "suara_sah").asked
     settle(station, room.values)
-    assert station.seal("ketua") is Answer.ACCEPTED
+    assert station.seal("ketua", PIN) is Answer.ACCEPTED
     (stored,) = room.ledger.records()
     assert {"H5", "H6"} <= {entry["rule"] for entry in stored.sealed.payload["failed"]}
 
@@ -116,16 +118,16 @@ def test_the_button_is_pressed_while_the_station_works(room: Room) -> None:
     assert press(station) is Answer.BUSY
     assert len(room.later) == 1
     room.later.pop()()
-    assert station.view().state is State.IDLE
+    assert station.view().state is State.PREVIEWING
     assert len(room.desk) == len(STACK) - 1
 
 
 def test_sealing_is_tried_with_numbers_open(room: Room) -> None:
     station = room.switch_on()
     take_all_pages(station)
-    assert station.seal("ketua") is Answer.UNSETTLED
+    assert station.seal("ketua", PIN) is Answer.UNSETTLED
     settle(station, room.values)
-    assert station.seal("saksi") is Answer.REFUSED
+    assert station.seal("saksi", PIN) is Answer.REFUSED
     assert not room.ledger.records()
 
 
@@ -163,7 +165,7 @@ def test_a_picture_is_not_used_and_the_next_press_goes_on(room: Room, shot: str 
     press(station)
     press(station)
     assert notice(station) == sentence
-    assert station.view().state is State.IDLE
+    assert station.view().state is State.PREVIEWING
     press(station)
     press(station)
     assert station.view().state is State.REVIEWING
@@ -215,11 +217,22 @@ def test_paper_runs_out_while_printing_and_the_rest_is_printed_later(room: Room)
     station = whole_contest(room)
     prints = station.view().prints
     assert prints is not None
-    assert (prints.printed, prints.problem) == (1, "printer.paper-out")
+    assert (prints.printed, prints.doubtful, prints.problem) == (1, (2,), "printer.paper-out")
+    station.reprint()
+    assert len(room.printer.out) == 1, "nobody has said yet what lies there"
+    assert station.judge_strip(2, whole=False) is Answer.ACCEPTED
     assert station.reprint() is Answer.ACCEPTED
     assert [(strip.receipt.copy, strip.receipt.reprint) for strip in room.printer.out] == [(1, False), (2, True)]
     assert station.view().prints.problem is None  # type: ignore[union-attr]
     assert len(room.ledger.records()) == 1
+
+
+def test_the_strip_that_was_doubtful_came_out_whole(room: Room) -> None:
+    room.printer.outcomes = [PrintOutcome(Printed.DOUBTFUL, PrinterStatus.READY)]
+    station = whole_contest(room)
+    assert station.judge_strip(1, whole=True) is Answer.ACCEPTED
+    station.reprint()
+    assert [(strip.receipt.copy, strip.receipt.reprint) for strip in room.printer.out] == [(2, False)]
 
 
 def test_the_cover_is_open_before_printing(room: Room) -> None:
@@ -252,17 +265,19 @@ def finish(room: Room, station: Station) -> None:
     """Whatever the screen asks, until the contest is done; the paper is brought again where a picture was lost."""
     for _ in range(40):
         view = station.view()
-        if view.state is State.DONE and not (view.prints and view.prints.problem):
+        if view.state is State.IDLE and not (view.prints and view.prints.problem):
             return
         if view.state is State.FAULT:
             station.retry()
-        elif view.state is State.DONE:
+        elif view.state is State.IDLE and view.prints and view.prints.doubtful:
+            assert station.judge_strip(view.prints.doubtful[0], whole=False) is Answer.ACCEPTED
+        elif view.state is State.IDLE:
             station.reprint()
         elif view.pending is not None:
             station.choose(replace=False)
         elif view.state is State.REVIEWING:
             settle(station, room.values)
-            station.seal("ketua")
+            station.seal("ketua", PIN)
         else:
             missing = next(page.number for page in view.pages if page.picture is None)
             room.desk = [f"page {missing}"]

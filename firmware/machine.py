@@ -1,0 +1,95 @@
+"""What makes a station a state machine: one state, one thing at a time, every move checked and written down.
+
+Commands come from any thread and return at once with an Answer; what takes time runs aside and holds a WORKING state
+meanwhile, in which everything else is answered `busy`. What goes wrong ends in FAULT, with a sentence and a way out.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import structlog
+
+from firmware.errors import Refused
+from firmware.events import Event, Journal
+from firmware.panel.view import Answer, Notice
+from firmware.states import WORKING, State, check_move
+
+_log = structlog.get_logger(__name__)
+
+
+class Machine(ABC):
+    """The states of one kiosk. `start` runs work aside."""
+
+    def __init__(self, journal: Journal, start: Callable[[Callable[[], None]], None]) -> None:
+        self._journal = journal
+        self._start = start
+        self._lock = threading.Lock()
+        self._state = State.STARTING
+        self._notice: Notice | None = None
+
+    @abstractmethod
+    def _publish(self) -> None:
+        """Shows what stands now."""
+
+    @abstractmethod
+    def _occupied(self) -> bool:
+        """True when the station is busy though its state does not say so."""
+
+    # --- commands ---------------------------------------------------------------------------------------------------
+
+    def _may(self, states: Collection[State]) -> Answer:
+        """Whether this is the time for a command."""
+        if self._state in WORKING or self._occupied():
+            return Answer.BUSY
+        return Answer.ACCEPTED if self._state in states else Answer.NOT_NOW
+
+    def _at_once(self, command: Callable[[], Answer]) -> Answer:
+        """A command that takes no time worth showing. What the disk or the signer refuse is a fault."""
+        with self._lock:
+            answers: list[Answer] = []
+            self._guarded(lambda: answers.append(command()))
+            return answers[0] if answers else Answer.FAULT
+
+    def _work(self, answer: Answer, state: State, work: Callable[[], None]) -> Answer:
+        """Begins work aside when the answer so far is `accepted`."""
+        if answer is Answer.ACCEPTED:
+            self._notice = None
+            self._enter(state)
+            self._start(lambda: self._guarded(work))
+        return answer
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Runs work to its end; whatever goes wrong is shown as a fault, and written down if the disk lets us."""
+        try:
+            work()
+        except Refused as refusal:
+            self._fault(refusal.code, Notice(f"error.{refusal.code}", _plain(refusal.details)))
+        except Exception as problem:  # noqa: BLE001 - the end of a thread: a person must see it, whatever it is
+            _log.exception("station.broken")
+            self._fault(type(problem).__name__, Notice("error.internal", {"problem": type(problem).__name__}))
+
+    # --- moves ------------------------------------------------------------------------------------------------------
+
+    def _enter(self, state: State) -> None:
+        """The next state, on disk before it is shown. Raises Refused("station-move") for a move the table lacks."""
+        check_move(self._state, state)
+        self._journal.write(Event.STATE, before=str(self._state), after=str(state))
+        self._state = state
+        self._publish()
+
+    def _fault(self, code: str, notice: Notice) -> None:
+        self._state, self._notice = State.FAULT, notice
+        self._publish()
+        _log.error("station.fault", code=code)
+        try:
+            self._journal.write(Event.FAULT, code=code)
+        except Refused as refusal:
+            _log.error("journal.lost", code=refusal.code)
+
+
+def _plain(details: Mapping[str, Any]) -> dict[str, str | int | float]:
+    return {name: value if isinstance(value, str | int | float) else str(value) for name, value in details.items()}
