@@ -166,7 +166,7 @@ def test_a_record_follows_another_that_was_not_before_it(tmp_path: Path) -> None
     first = record_payload()
     log = {"size": 1, "root": merkle.root([bytes(32)])}
     second = sign(first | {"sequence": 2, "previous": bytes(31) + b"\1", "log": log}, MessageType.RECORD, parts.DEVICE)
-    assert codes(kept(tmp_path / "second.cose", second), RECORD) == ["chain-previous"]
+    assert codes(kept(tmp_path / "second.cose", second), RECORD) == ["chain-fork"]
 
 
 @pytest.mark.parametrize("name", ["root.pem", "authority.pem", "election.cose", "devices.pem"])

@@ -16,12 +16,15 @@ import click
 
 from firmware.errors import Refused, VerificationRefused
 from firmware.messages import both
-from firmware.signing.evidence import Finding, Verified, compare, examine
+from firmware.signing.evidence import Finding, compare, examine
 from firmware.signing.trust import TrustRoots
 from firmware.signing.validity import utc
 from firmware.signing.verification import (
+    Verified,
     VerifiedAcknowledgement,
+    VerifiedCheckpoint,
     VerifiedElection,
+    VerifiedProof,
     VerifiedReceipt,
     VerifiedRecord,
 )
@@ -100,6 +103,10 @@ def _facts(verified: Verified | None) -> list[str]:
             facts = {"sha256": verified.record.hex()}
         case VerifiedElection():
             facts = {"sha256": verified.sha256.hex()}
+        case VerifiedCheckpoint():
+            facts = {"size": str(verified.size), "root": verified.root.hex()}
+        case VerifiedProof(proof=proof):
+            facts = {"proof": proof.kind.name.lower(), "number": str(proof.number)}
         case None:
             facts = {}
     return [f"{name} = {value}" for name, value in (facts | _results(verified)).items()]
@@ -127,6 +134,8 @@ def _entry(finding: Finding) -> dict[str, Any]:
         VerifiedReceipt: "receipt",
         VerifiedAcknowledgement: "acknowledgement",
         VerifiedElection: "election",
+        VerifiedCheckpoint: "checkpoint",
+        VerifiedProof: "proof",
     }
     return {
         "file": finding.name or None,

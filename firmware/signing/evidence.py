@@ -1,7 +1,7 @@
 """Pieces of evidence as people hand them in: what each one is, whatever its file is called, and what it proves.
 
-a record, an acknowledgement, the election definition (COSE), a receipt as COSE, as the text of its code, or as a
-picture of it
+a record, an acknowledgement, the election definition (COSE); a receipt as COSE, as the text of its code, or as a
+picture of it; a checkpoint of a log, a proof that leads to one
 """
 
 from __future__ import annotations
@@ -11,23 +11,22 @@ from dataclasses import dataclass, field
 
 from firmware.errors import Refused, VerificationRefused
 from firmware.signing import receipt_code
+from firmware.signing.checkpoint import ORIGIN as CHECKPOINT
 from firmware.signing.claims import Claim, Report
 from firmware.signing.cose import MessageType, parse
 from firmware.signing.crosscheck import check_together
 from firmware.signing.election import MAX_BYTES as MAX_ELECTION_BYTES
+from firmware.signing.proof import proof_kind
 from firmware.signing.trust import TrustRoots
 from firmware.signing.verification import (
-    VerifiedAcknowledgement,
-    VerifiedElection,
-    VerifiedReceipt,
-    VerifiedRecord,
+    Verified,
     verify_acknowledgement,
+    verify_checkpoint,
     verify_election,
+    verify_proof,
     verify_receipt,
     verify_record,
 )
-
-Verified = VerifiedRecord | VerifiedReceipt | VerifiedAcknowledgement | VerifiedElection
 
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF")
 """How JPEG, PNG and WebP files begin."""
@@ -64,20 +63,18 @@ def examine(name: str, data: bytes, trust: TrustRoots) -> Finding:
 def compare(findings: Sequence[Finding]) -> Finding:
     """All files together: raises nothing, says what holds between those that hold by themselves."""
     told = _Told()
-    found = [entry.verified for entry in findings]
     try:
-        check_together(
-            [entry for entry in found if isinstance(entry, VerifiedRecord)],
-            [entry for entry in found if isinstance(entry, VerifiedReceipt)],
-            [entry for entry in found if isinstance(entry, VerifiedAcknowledgement)],
-            told,
-        )
+        check_together([entry.verified for entry in findings if entry.verified], told)
     except VerificationRefused as refusal:
         return Finding("", tuple(told.claims), None, refusal)
     return Finding("", tuple(told.claims), None, None)
 
 
 def _verify(data: bytes, trust: TrustRoots, report: Report) -> Verified:
+    if proof_kind(data):
+        return verify_proof(data, trust, report)
+    if data.startswith(CHECKPOINT.encode()):
+        return verify_checkpoint(data, trust, report)
     cose = _message(data, report)
     match parse(cose, MAX_ELECTION_BYTES).type:
         case MessageType.RECORD:

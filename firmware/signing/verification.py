@@ -14,14 +14,19 @@ from typing import Any
 
 from firmware.errors import LayoutRefused, VerificationRefused
 from firmware.records import Mode
+from firmware.signing import checkpoint
 from firmware.signing.claims import Claim, Report, silent
 from firmware.signing.cose import Envelope, MessageType, open_verified, parse, verified_bytes
 from firmware.signing.election import MAX_BYTES as MAX_ELECTION_BYTES
 from firmware.signing.keys import Device
+from firmware.signing.proof import Proof, parse_proof
 from firmware.signing.schema import AcknowledgementEntry, RecordEntry, check, check_record
 from firmware.signing.statement import Statement, read_statement, result_fields
 from firmware.signing.trust import TrustRoots
 from firmware.signing.validity import Sealed, check_time, utc
+
+_MAX_ORIGIN = 80
+"""Characters of a stranger's first line that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,29 @@ class VerifiedElection:
     """The election definition of the trust folder."""
 
     sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedCheckpoint:
+    """The head of a device's log, signed by the device."""
+
+    kid: bytes
+    size: int
+    root: bytes
+    serial: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedProof:
+    """A proof whose checkpoint holds; the proof itself is held against the message it is about (crosscheck.py)."""
+
+    proof: Proof
+    checkpoint: VerifiedCheckpoint
+
+
+Verified = (
+    VerifiedRecord | VerifiedReceipt | VerifiedAcknowledgement | VerifiedElection | VerifiedCheckpoint | VerifiedProof
+)
 
 
 def verify_record(cose: bytes, trust: TrustRoots, report: Report = silent) -> VerifiedRecord:
@@ -124,6 +152,37 @@ def verify_election(cose: bytes, trust: TrustRoots, report: Report = silent) -> 
         raise VerificationRefused("election-other", found=sha256, expected=trust.election.sha256)
     report(Claim("election-definition", {"name": trust.election.election.name, "root": trust.root}))
     return VerifiedElection(bytes.fromhex(sha256))
+
+
+def verify_checkpoint(note: bytes, trust: TrustRoots, report: Report = silent) -> VerifiedCheckpoint:
+    """The head of a log in a signed note; raises VerificationRefused."""
+    kid, device, head = _signer_of(note, trust)
+    claims = device.claims
+    report(Claim("checkpoint", {"serial": claims.serial, "size": head.size, "root": head.root.hex()}))
+    if kid in trust.revoked:
+        entry = trust.revoked[kid]
+        report(Claim("revoked-checkpoint", {"since": utc(entry.since), "reason": entry.reason}))
+    return VerifiedCheckpoint(kid, head.size, head.root, claims.serial)
+
+
+def verify_proof(data: bytes, trust: TrustRoots, report: Report = silent) -> VerifiedProof:
+    """A proof whose checkpoint holds; what it proves is for crosscheck.py. Raises VerificationRefused."""
+    proof = parse_proof(data)
+    return VerifiedProof(proof, verify_checkpoint(proof.checkpoint, trust, report))
+
+
+def _signer_of(note: bytes, trust: TrustRoots) -> tuple[bytes, Device, checkpoint.Checkpoint]:
+    """The device that signed a note: its serial is in the first line, and several certificates may name it."""
+    origin = note.partition(b"\n")[0].decode("utf-8", "replace")
+    serial = origin.removeprefix(checkpoint.ORIGIN)
+    refusal = VerificationRefused("checkpoint-unknown", origin=origin[:_MAX_ORIGIN])
+    for kid, device in trust.devices.items():
+        if device.claims.serial == serial:
+            try:
+                return kid, device, checkpoint.verify(note, device)
+            except VerificationRefused as problem:
+                refusal = problem
+    raise refusal
 
 
 def _open(envelope: Envelope, kind: MessageType, trust: TrustRoots, report: Report) -> tuple[Device, Any]:

@@ -1,8 +1,8 @@
 """Makes the test vectors: `python -m tests.vectors.make`. The same bytes come out every time.
 
 trust/                   the trust folder all vectors are verified against
-valid/*.cose, *.txt      messages that hold
-hostile/*.cose, *.txt    messages that must be refused
+valid/                   messages and proofs that hold
+hostile/                 messages that must be refused
 index.json               per file: what it is, the code it is refused with, and why it is dangerous
 """
 
@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import cbor2
+from cryptography import x509
 
 from firmware.records import SealedRecord
-from firmware.signing import receipt_code
+from firmware.signing import checkpoint, merkle, proof, receipt_code
 from firmware.signing.acknowledgement import acknowledge
 from firmware.signing.cose import GROUP_ORDER, MessageType, SigningKey, parse, sign
 from firmware.signing.election import sign_election
 from firmware.signing.encoding import Tagged, decode, encode
-from firmware.signing.keys import key_id
+from firmware.signing.keys import key_id, open_device
 from firmware.signing.signer import Signer
 from firmware.signing.trust import write_signed_trust
 from tests.vectors import parts
@@ -56,10 +57,22 @@ def valid() -> dict[str, bytes]:
         "record-before-revocation.cose": _record(payload | {"time": before}, parts.REVOKED),
         "record-of-earlier-edition.cose": _record(payload | {"election": parts.EARLIER}, parts.EARLY),
         "election.cose": sign_election(parts.election(), parts.ELECTION_KEY),
+        **_log([first.sha256, second.sha256]),
         "record-2-correction.cose": second.cose,
         "receipt-1.cose": first.receipt,
         "receipt-1.txt": receipt_code.encode(first.receipt).encode(),
         "acknowledgement-1.cose": acknowledge(first.sha256, parts.SEALED_AT + 60, parts.COLLECTOR),
+    }
+
+
+def _log(names: list[bytes]) -> dict[str, bytes]:
+    """The head of the log, and what leads to it."""
+    device = open_device(x509.load_der_x509_certificate(parts.DEVICE.certificate))
+    head = checkpoint.make(len(names), merkle.root(names), device, parts.DEVICE).encode()
+    return {
+        "checkpoint-2.txt": head,
+        "record-1.tlog-proof": proof.inclusion(0, merkle.inclusion_proof(names, 0), head).text(),
+        "consistency-1-2.txt": proof.consistency(1, merkle.consistency_proof(names, 1), head).text(),
     }
 
 
