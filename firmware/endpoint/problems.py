@@ -23,7 +23,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "page-unknown": HTTPStatus.NOT_FOUND,
     "log-smaller": HTTPStatus.NOT_FOUND,
     "log-before-record": HTTPStatus.NOT_FOUND,
-    "log-order": HTTPStatus.BAD_REQUEST,
+    "log-order": HTTPStatus.NOT_FOUND,
     "query": HTTPStatus.BAD_REQUEST,
     "no-record-yet": HTTPStatus.NOT_FOUND,
     "device-unknown": HTTPStatus.NOT_FOUND,

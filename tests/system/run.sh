@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # make test-system: the tests that need more than Python. Installs what it may, says what it skips and why.
 #   chromium    Debian's package (root, or already there) with playwright from PyPI: the screens in a real browser
+#   schemathesis  from PyPI: the API against its own description
+#   other users   root: who opens the screen's port
 #   emupos      an ESC/POS emulator and renderer from PyPI, Python 3.13 in its own environment: the printer's bytes
 #   real forms  ../shared/data, where it exists: reading and registration on real pictures
 set -uo pipefail
@@ -12,11 +14,9 @@ if ! have_chromium && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; 
     echo "installing chromium"
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1
 fi
-if have_chromium; then
-    $BIN/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/system.txt
-else
-    echo "skipped: the screens in a browser (no chromium, and no right to install it)"
-fi
+$BIN/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/system.txt
+have_chromium || echo "skipped: the screens in a browser (no chromium, and no right to install it)"
+[ "$(id -u)" = 0 ] || echo "skipped: other users of this machine (only root can become one)"
 
 bash tests/system/emupos_venv.sh || echo "skipped: the independent printer renderer (see above)"
 
