@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import builtins
-import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from firmware.signing import merkle
 from firmware.signing.schema import NO_RECORD
 from firmware.signing.signer import ClockQuality, ClockReading, Signer
 from firmware.signing.statement import result_fields
+from tests.power import completes, cut_after
 from tests.vectors import parts
 
 OTHER_TPS = "3273010001008"
@@ -171,37 +172,9 @@ def test_the_key_was_exchanged(signer: Signer, tmp_path: Path) -> None:
     refused("chain-damaged", lambda: Signer(tmp_path, parts.STRANGER, parts.clock))
 
 
-DISK_CALLS = ("open", "fsync", "link", "unlink", "rename", "close")
-
-
-def cut_after(step: int, stop: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
-    """Calls `stop` instead of the disk call number `step` from now on."""
-    count = iter(range(1_000_000))
-    for name in DISK_CALLS:
-        real = getattr(os, name)
-
-        def call(*args: Any, real: Any = real, **named: Any) -> Any:
-            if next(count) == step:
-                stop()
-            return real(*args, **named)
-
-        patch.setattr(os, name, call)
-
-
-def seal_in_a_child_that_dies(state: Path, step: int, patch: pytest.MonkeyPatch) -> bool:
-    """Whether the child came to the end of the seal."""
-    child = os.fork()
-    if not child:
-        signer = open_signer(state)
-        cut_after(step, lambda: os._exit(9), patch)
-        signer.seal(parts.draft())
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
 def test_the_power_goes_at_any_step_of_a_seal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = 0
-    while not seal_in_a_child_that_dies(tmp_path / str(steps), steps, monkeypatch):
+    while not completes(steps, partial(sealing, tmp_path / str(steps)), monkeypatch):
         steps += 1
     assert steps >= 5
     for step in range(steps + 1):
@@ -221,6 +194,11 @@ def test_the_disk_fails_at_any_step_of_a_seal(tmp_path: Path) -> None:
         assert first in (None, second)
         signer.close()
         assert_one_record(tmp_path / str(step), second)
+
+
+def sealing(state: Path) -> Callable[[], object]:
+    signer = open_signer(state)
+    return lambda: signer.seal(parts.draft())
 
 
 def fail() -> None:

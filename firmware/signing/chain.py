@@ -83,6 +83,8 @@ class Chain:
         folder.mkdir(mode=durable.PRIVATE_FOLDER, parents=True, exist_ok=True)
         # A name that was written just before a power cut may not be on disk yet although it is visible.
         durable.sync_folder(folder)
+        for torn in folder.glob(f".{NEXT}.*"):
+            torn.unlink()
         for path in sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name)):
             self.links.append(self._load(path))
             if path.name != _file_name(self.links[-1]):
