@@ -23,7 +23,7 @@ from firmware.capture.camera_process import ProcessCamera
 from firmware.capture.camera_programs import camera_program
 from firmware.capture.missing import explained
 from firmware.capture.page import take_page
-from firmware.config import Contest, KioskConfig, PrinterDriver
+from firmware.config import Contest, KioskConfig
 from firmware.day import Moment
 from firmware.digit_model.classifier import DigitModel
 from firmware.errors import LayoutRefused, LedgerRefused, Refused, SignerRefused
@@ -41,7 +41,7 @@ from firmware.panel.service import create_app
 from firmware.parts import Parts, Place, Race, Sealer
 from firmware.pin import Pin, read_pin
 from firmware.reading import read_pages
-from firmware.receipt.escpos_printer import EscposPrinter
+from firmware.receipt.connecting import printer_of
 from firmware.receipt.printer import Printer
 from firmware.receipts import Receipts
 from firmware.records import Confirmation, Delivery, DeliveryState, Page, RefusedPage
@@ -67,10 +67,8 @@ def run_aside(work: Callable[[], None]) -> None:
 
 
 def open_printer(config: KioskConfig) -> Printer:
-    """The printer that the configuration names."""
-    match config.file.printer.driver:
-        case PrinterDriver.ESCPOS_SERIAL:
-            return EscposPrinter(config.file.printer.device)
+    """The printer that the configuration names. Raises LayoutRefused("printer-profile")."""
+    return printer_of(config.file.printer)
 
 
 def open_camera(config: KioskConfig) -> Camera:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -49,9 +50,26 @@ class CameraDriver(StrEnum):
 
 
 class PrinterDriver(StrEnum):
-    """Every printer a kiosk can have."""
+    """Every way to a receipt printer. They all speak ESC/POS."""
 
     ESCPOS_SERIAL = "escpos-serial"
+    ESCPOS_NETWORK = "escpos-network"
+    ESCPOS_USB = "escpos-usb"
+
+
+class FlowControl(StrEnum):
+    """How a printer on a serial line says that its buffer is full."""
+
+    XONXOFF = "xonxoff"
+    RTSCTS = "rtscts"
+    NONE = "none"
+
+
+_PRINTER_DEVICE = {
+    PrinterDriver.ESCPOS_SERIAL: r"/dev/.+",
+    PrinterDriver.ESCPOS_NETWORK: r"([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):[1-9][0-9]{0,4}",
+    PrinterDriver.ESCPOS_USB: r"[0-9a-f]{4}:[0-9a-f]{4}",
+}
 
 
 class KeyDriver(StrEnum):
@@ -92,9 +110,34 @@ class PrinterConfig(_Strict, frozen=True):
 
     driver: PrinterDriver
     device: str
+    """Of escpos-serial: /dev/serial/by-id/... ; of escpos-network: host:port ; of escpos-usb: vendor:product as `lsusb`
+    prints them, 04b8:0e15."""
+    baud: Annotated[int, msgspec.Meta(ge=1200, le=921_600)] = 115_200
+    flow: FlowControl = FlowControl.XONXOFF
+    """Both of escpos-serial only, as they are set in the printer."""
+    profile: str = ""
+    """Of python-escpos: code page, cutter, whether the printer draws QR codes itself. Empty: the usual one of its
+    paper."""
     copies: Annotated[int, msgspec.Meta(ge=1, le=MAX_COPIES)] = 4
-    width_dots: Annotated[int, msgspec.Meta(ge=256, le=1024)] = 576
-    """Printable width: 576 dots is 72 mm on 80 mm paper at 203 dpi."""
+    """Receipts of a record: the least, more when more witnesses are registered."""
+    width_dots: Literal[576, 384] = 576
+    """Printable width at 203 dpi: 72 mm on 80 mm paper, 48 mm on 58 mm paper."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(_PRINTER_DEVICE[self.driver], self.device):
+            raise ValueError(f"not a device of {self.driver}: {self.device!r}")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of escpos-network."""
+        host, _, port = self.device.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def usb_numbers(self) -> tuple[int, int]:
+        """Vendor and product of escpos-usb."""
+        vendor, product = self.device.split(":")
+        return int(vendor, 16), int(product, 16)
 
 
 class ScreenConfig(_Strict, frozen=True):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from firmware.config import MAX_COPIES
 from firmware.forms.layout import FormLayout
 from firmware.ledger.printing import PrintJob, PrintState, closing_name, opening_name, record_name
 from firmware.receipt.day import ClosingFacts, OpeningFacts, compose_closing, compose_opening
@@ -19,6 +20,9 @@ from firmware.receipt.printer import Printed, Printer, PrinterStatus
 from firmware.receipt.strip import ReceiptLayout
 from firmware.records import StoredRecord
 from firmware.signing.keys import DeviceClaims
+
+OFFICERS = 2
+"""Who gets a strip besides the witnesses: the PTPS (election supervisor) and the KPPS."""
 
 INTERRUPTED = "screen.print-interrupted"
 """Sentence for strips of which nobody knows whether they came out."""
@@ -62,6 +66,14 @@ def closing_document(day: str, facts: ClosingFacts, copies: int, width_dots: int
         return compose_closing(facts, copy, copies, reprint, width_dots)
 
     return Document(closing_name(day), copies, draw)
+
+
+def copies_for(witnesses: int, least: int) -> int:
+    """How many strips of a record: one for each registered witness, one for the PTPS and one for the KPPS, but never
+    fewer than `least` nor more than MAX_COPIES. Raises ValueError for less than no witness."""
+    if witnesses < 0:
+        raise ValueError(f"{witnesses} witnesses")
+    return min(max(witnesses + OFFICERS, least), MAX_COPIES)
 
 
 class PrintJobs(Protocol):
@@ -120,7 +132,7 @@ class Receipts:
 
     def _print_copy(self, document: Document, copy: int, reprint: bool) -> str | None:
         job = self.jobs.ask_print(document.name, copy, document.copies, reprint)
-        status = self.printer.status()
+        status = self.printer.clear() if self._interrupted_before(job) else self.printer.status()
         if not status.can_print:
             self.jobs.move_print(job.id, PrintState.SPOILED, str(status))
             return _problem(status)
@@ -134,6 +146,12 @@ class Receipts:
         state = PrintState.SPOILED if sent_nothing else PrintState.DOUBTFUL
         self.jobs.move_print(job.id, state, f"{outcome.printed}, {outcome.status}")
         return INTERRUPTED if outcome.status.can_print else _problem(outcome.status)
+
+    def _interrupted_before(self, job: PrintJob) -> bool:
+        """Whether the last strip of any document ended in anything but the printer's own word: a part of it may still
+        hang in the printer. Notes stand only beside other endings."""
+        before = [entry for entry in self.jobs.print_jobs() if entry.id < job.id]
+        return bool(before) and before[-1].note != ""
 
     def _in_state(self, name: str, state: PrintState) -> set[int]:
         return {job.copy for job in self.jobs.print_jobs(name) if job.state is state}

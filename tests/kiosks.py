@@ -100,6 +100,10 @@ class PaperPrinter:
         self.trouble("printed")
         return outcome
 
+    def clear(self) -> PrinterStatus:
+        self.trouble("clear")
+        return self.status_now
+
 
 @dataclass
 class Room:

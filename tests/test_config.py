@@ -72,6 +72,11 @@ def test_a_configuration_asks_for_a_mock(tmp_path: Path, part: str, driver: str)
         (f'tps = "{TPS}"', 'tps = "317304100301x"'),
         ('state = "state"', ""),
         ('device = "/dev/ttyUSB0"', 'device = "/dev/ttyUSB0"\ncopies = 0'),
+        ('device = "/dev/ttyUSB0"', 'device = "/dev/ttyUSB0"\nwidth_dots = 512'),
+        ('device = "/dev/ttyUSB0"', 'device = "/dev/ttyUSB0"\nflow = "hardware"'),
+        ('device = "/dev/ttyUSB0"', 'device = "04b8:0e15"'),
+        ('"escpos-serial"', '"escpos-network"'),
+        ('"escpos-serial"', '"escpos-usb"'),
         ('device = "/dev/video0"', ""),
         ("[printer]", "[printer"),
     ],
@@ -139,3 +144,16 @@ def test_a_file_is_missing_or_far_too_large(tmp_path: Path) -> None:
         load_config(tmp_path / "kiosk.toml")
     with pytest.raises(LayoutRefused, match="config-unreadable"):
         load_config(write(tmp_path, KIOSK + "#" * 5_000_000))
+
+
+@pytest.mark.parametrize(
+    ("device", "address"), [("10.0.0.7:9100", ("10.0.0.7", 9100)), ("[fe80::1]:9100", ("fe80::1", 9100))]
+)
+def test_a_network_printer_is_looked_for_elsewhere(tmp_path: Path, device: str, address: tuple[str, int]) -> None:
+    kiosk = KIOSK.replace('"escpos-serial"', '"escpos-network"').replace("/dev/ttyUSB0", device)
+    assert load_config(write(tmp_path, kiosk)).file.printer.address == address
+
+
+def test_a_printer_on_usb_is_taken_for_another(tmp_path: Path) -> None:
+    kiosk = KIOSK.replace('"escpos-serial"', '"escpos-usb"').replace("/dev/ttyUSB0", "04b8:0e15")
+    assert load_config(write(tmp_path, kiosk)).file.printer.usb_numbers == (0x04B8, 0x0E15)

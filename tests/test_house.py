@@ -18,7 +18,7 @@ VENDOR_HOME = {
     "onnxruntime": {"firmware/digit_model/classifier.py"},
     "sqlite3": {"firmware/ledger/"},
     "escpos": {"firmware/receipt/escpos_printer.py"},
-    "serial": {"firmware/receipt/escpos_printer.py"},
+    "serial": {"firmware/receipt/serial_wire.py"},
     "picamera2": {"firmware/capture/picamera2_camera.py"},
     "libcamera": {"firmware/capture/picamera2_camera.py"},
     "gpiozero": {"firmware/panel/gpiozero_panel.py"},

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import select
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -12,14 +17,20 @@ import pytest
 import zxingcpp
 from PIL import Image
 
+from firmware.config import FlowControl, PrinterConfig, PrinterDriver
+from firmware.errors import LayoutRefused
 from firmware.forms.loader import shipped_layouts
 from firmware.messages import LANGUAGES, sentence
-from firmware.receipt.escpos_printer import PROFILES, EscposPrinter, Patience, judge, receipt_commands
+from firmware.receipt.connecting import printer_of
+from firmware.receipt.conversation import POLL_BYTES, Patience
+from firmware.receipt.escpos_printer import EscposPrinter, profile_of, receipt_commands
 from firmware.receipt.layout import compose
 from firmware.receipt.printer import Printed, PrinterStatus, PrintOutcome
-from firmware.receipt.strip import Code, ReceiptLayout
+from firmware.receipt.realtime import judge
+from firmware.receipt.strip import Code, Line, ReceiptLayout
+from firmware.receipt.wire import open_usb
 from tests.simulators.paper_roll import PAPER_DOTS, picture
-from tests.simulators.printer import SimulatedPrinter
+from tests.simulators.printer import SimulatedPrinter, Strip
 from tests.strips import PLACE, PPWP_2024, stored
 
 FORM = shipped_layouts()["c.hasil-ppwp-2024"]
@@ -38,6 +49,13 @@ def receipt(dots: int = 576) -> ReceiptLayout:
     return compose(RECORD, FORM, PLACE, 1, 5, False, dots)
 
 
+def driver_of(
+    device: str, dots: Literal[576, 384] = 576, profile: str = "", patience: Patience = HURRIED
+) -> EscposPrinter:
+    config = PrinterConfig(PrinterDriver.ESCPOS_SERIAL, device, BAUD, profile=profile, width_dots=dots)
+    return printer_of(config, patience)
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[SimulatedPrinter]:
     with SimulatedPrinter(tmp_path, **FAST) as simulated:
@@ -46,7 +64,7 @@ def machine(tmp_path: Path) -> Iterator[SimulatedPrinter]:
 
 @pytest.fixture
 def printer(machine: SimulatedPrinter) -> Iterator[EscposPrinter]:
-    driver = EscposPrinter(machine.device, BAUD, patience=HURRIED)
+    driver = driver_of(machine.device)
     yield driver
     driver.close()
 
@@ -67,9 +85,21 @@ def test_the_code_on_the_paper_is_not_the_signed_one(machine: SimulatedPrinter, 
     assert not machine.engine.unknown, "the printer met bytes that it does not know"
 
 
+@pytest.mark.parametrize("profile", ["TM-T20II", "TH230"], ids=["drawn by the printer", "sent as a picture"])
+def test_a_code_is_drawn_otherwise_than_it_was_meant(tmp_path: Path, profile: str) -> None:
+    with SimulatedPrinter(tmp_path, **FAST) as machine:
+        printer = driver_of(machine.device, profile=profile)
+        assert printer.print(receipt()).printed is Printed.CONFIRMED
+        printer.close()
+        (strip,) = machine.strips
+        assert strip.path is not None
+        assert code_on(strip.path) == [receipt().receipt.code]
+        assert not machine.engine.unknown
+
+
 def test_the_small_paper_has_no_cutter(tmp_path: Path) -> None:
     with SimulatedPrinter(tmp_path, 384, **FAST) as machine:
-        printer = EscposPrinter(machine.device, BAUD, patience=HURRIED)
+        printer = driver_of(machine.device, 384)
         assert printer.print(receipt(384)).printed is Printed.CONFIRMED
         printer.close()
         assert machine.strips == []
@@ -90,7 +120,7 @@ def test_two_strips_run_into_each_other(machine: SimulatedPrinter, printer: Escp
 )
 def test_paper_runs_out_while_printing(tmp_path: Path, at_mm: float) -> None:
     with SimulatedPrinter(tmp_path, paper_mm=at_mm, near_end_mm=100, **FAST) as machine:
-        printer = EscposPrinter(machine.device, BAUD, patience=HURRIED)
+        printer = driver_of(machine.device)
         assert printer.print(receipt()) == PrintOutcome(Printed.DOUBTFUL, PrinterStatus.PAPER_OUT)
         assert printer.print(receipt()) == PrintOutcome(Printed.NOT_PRINTED, PrinterStatus.PAPER_OUT)
         machine.load_paper(50_000)
@@ -105,7 +135,7 @@ def test_paper_runs_out_while_printing(tmp_path: Path, at_mm: float) -> None:
 
 def test_new_paper_lets_loose_the_rest_of_the_old_strip(tmp_path: Path) -> None:
     with SimulatedPrinter(tmp_path, paper_mm=TEXT_PART_MM, **FAST) as machine:
-        printer = EscposPrinter(machine.device, BAUD, patience=HURRIED)
+        printer = driver_of(machine.device)
         assert printer.print(receipt()).printed is Printed.DOUBTFUL
         machine.load_paper(50_000)
         assert printer.status() is PrinterStatus.READY
@@ -115,9 +145,131 @@ def test_new_paper_lets_loose_the_rest_of_the_old_strip(tmp_path: Path) -> None:
 
 def test_paper_is_low(tmp_path: Path) -> None:
     with SimulatedPrinter(tmp_path, paper_mm=2_000, near_end_mm=5_000, **FAST) as machine:
-        printer = EscposPrinter(machine.device, BAUD, patience=HURRIED)
+        printer = driver_of(machine.device)
         assert printer.print(receipt()) == PrintOutcome(Printed.CONFIRMED, PrinterStatus.PAPER_LOW)
         printer.close()
+
+
+def test_what_hangs_in_the_printer_becomes_part_of_the_next_strip(
+    machine: SimulatedPrinter, printer: EscposPrinter
+) -> None:
+    """A station that was killed leaves a command without its end, and half a strip that is not cut off."""
+    with Path(machine.device).open("wb", buffering=0) as line:
+        line.write(b"half a strip\n" * 9 + b"\x1dv0\0\x48\0\x0c\0 and a picture that lacks most of its da")
+    assert printer.clear() is PrinterStatus.READY
+    assert printer.print(receipt()).printed is Printed.CONFIRMED
+    _, whole = machine.strips
+    assert whole.path is not None
+    assert code_on(whole.path) == [receipt().receipt.code]
+    assert np.array_equal(whole.dots, _printed_alone()[0].dots)
+
+
+def test_a_silent_printer_cannot_be_cleared(machine: SimulatedPrinter, printer: EscposPrinter) -> None:
+    machine.silent = True
+    assert printer.clear() is PrinterStatus.FAULT
+
+
+def test_long_black_overheats_the_head_and_it_recovers(tmp_path: Path) -> None:
+    black = (Line(" " * 48, inverse=True, height=8),) * 8
+    with SimulatedPrinter(tmp_path, cooling_s=0.3, **FAST) as machine:
+        printer = driver_of(machine.device)
+        layout = ReceiptLayout(receipt().receipt, 576, black)
+        assert printer.print(layout).printed is Printed.DOUBTFUL
+        for _ in range(50):
+            if printer.status() is PrinterStatus.READY:
+                break
+            time.sleep(0.1)
+        assert printer.clear() is PrinterStatus.READY
+        assert printer.print(receipt()).printed is Printed.CONFIRMED, "the banners of a rehearsal are too black"
+        printer.close()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_static_on_the_line_outlives_the_strip(tmp_path: Path, seed: int) -> None:
+    with SimulatedPrinter(tmp_path, seed=seed, **FAST) as machine:
+        printer = driver_of(machine.device, patience=Patience(0.2, 0.5, 2.0))
+        machine.static = 0.002
+        printer.print(receipt())
+        machine.static = 0.0
+        assert printer.clear() is PrinterStatus.READY
+        assert printer.print(receipt()).printed is Printed.CONFIRMED
+        printer.close()
+        path = machine.strips[-1].path
+    assert path is not None
+    assert code_on(path) == [receipt().receipt.code]
+
+
+def test_nobody_heeds_the_flow_control(tmp_path: Path) -> None:
+    """More is never sent ahead than fits the buffer, although the line is much faster than the paper."""
+    with SimulatedPrinter(tmp_path, baud=BAUD, mm_per_second=400, xonxoff=False) as machine:
+        config = PrinterConfig(PrinterDriver.ESCPOS_SERIAL, machine.device, BAUD, FlowControl.NONE, profile="TH230")
+        printer = printer_of(config, Patience(0.5, 5.0, 10.0))
+        assert printer.print(receipt()).printed is Printed.CONFIRMED
+        printer.close()
+        assert machine.lost == 0
+
+
+def test_a_printer_on_usb_prints(tmp_path: Path) -> None:
+    machine = SimulatedPrinter(tmp_path, xonxoff=False, **FAST)
+    device = plugged_in(tmp_path, machine.device)
+    printer = EscposPrinter(lambda: open_usb(0x04B8, 0x0E15, 1.0, *device), profile_of("", 576), HURRIED)
+    assert printer.print(receipt()) == PrintOutcome(Printed.CONFIRMED, PrinterStatus.READY)
+    machine.close()
+    assert printer.print(receipt()) == PrintOutcome(Printed.NOT_PRINTED, PrinterStatus.FAULT)
+    other = EscposPrinter(lambda: open_usb(0x04B8, 0x0202, 1.0, *device), profile_of("", 576), HURRIED)
+    assert other.status() is PrinterStatus.FAULT
+
+
+def plugged_in(folder: Path, line: str) -> tuple[Path, Path]:
+    """What the kernel shows of a printer on USB: the list of printers, and the folder of their devices."""
+    interface = folder / "usb" / "1-1" / "1-1:1.0"
+    interface.mkdir(parents=True)
+    (interface.parent / "idVendor").write_text("04b8\n")
+    (interface.parent / "idProduct").write_text("0e15\n")
+    listed, devices = folder / "usbmisc", folder / "dev"
+    (listed / "lp0").mkdir(parents=True)
+    (listed / "lp0" / "device").symlink_to(interface)
+    devices.mkdir()
+    (devices / "lp0").symlink_to(line)
+    return listed, devices
+
+
+def test_a_printer_on_the_network_prints(tmp_path: Path) -> None:
+    with SimulatedPrinter(tmp_path, xonxoff=False, **FAST) as machine, socket.create_server(("127.0.0.1", 0)) as server:
+        bridge = Thread(target=carry, args=(server, machine.device, 2))
+        bridge.start()
+        config = PrinterConfig(PrinterDriver.ESCPOS_NETWORK, f"127.0.0.1:{server.getsockname()[1]}")
+        printer = printer_of(config, HURRIED)
+        assert printer.status() is PrinterStatus.READY
+        with printer._conversation() as conversation:
+            conversation.send(receipt_commands(receipt(), profile_of("", 576)))
+        bridge.join()
+    (strip,) = machine.strips
+    assert strip.path is not None
+    assert code_on(strip.path) == [receipt().receipt.code]
+    assert printer.print(receipt()) == PrintOutcome(Printed.NOT_PRINTED, PrinterStatus.FAULT), "nobody listens any more"
+
+
+def carry(server: socket.socket, line: str, times: int) -> None:
+    """What a printer's network card does, for so many connections."""
+    for _ in range(times):
+        connection, _ = server.accept()
+        with connection, Path(line).open("r+b", buffering=0) as file:
+            while True:
+                ready = select.select([connection, file], [], [])[0]
+                if file in ready:
+                    connection.sendall(os.read(file.fileno(), 64))
+                if connection in ready:
+                    data = connection.recv(64)
+                    if not data:
+                        break
+                    file.write(data)
+
+
+@pytest.mark.parametrize("name", ["no-such-printer", "TM-T88V", "OCD-300", "RP326"])
+def test_a_profile_that_cannot_print_this_paper(name: str) -> None:
+    with pytest.raises(LayoutRefused, match="printer-profile"):
+        profile_of(name, 576)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +324,7 @@ def test_the_power_goes_in_the_middle_of_a_line(
 
 @pytest.mark.parametrize("at_mm", [TEXT_PART_MM, CODE_PART_MM])
 def test_the_power_blinks_and_the_rest_comes_out_as_garbage(machine: SimulatedPrinter, at_mm: float) -> None:
-    printer = EscposPrinter(machine.device, BAUD, patience=Patience(0.5, 1.0, finish_s=2.0))
+    printer = driver_of(machine.device, patience=Patience(0.5, 1.0, finish_s=2.0))
 
     def blink() -> None:
         machine.power_off()
@@ -189,9 +341,9 @@ def test_the_cutter_jams_at_the_very_end(machine: SimulatedPrinter, printer: Esc
     assert printer.print(receipt()) == PrintOutcome(Printed.DOUBTFUL, PrinterStatus.FAULT)
 
 
-def _printed_alone() -> list[object]:
+def _printed_alone() -> list[Strip]:
     with SimulatedPrinter(**FAST) as machine:
-        printer = EscposPrinter(machine.device, BAUD, patience=HURRIED)
+        printer = driver_of(machine.device)
         printer.print(receipt())
         printer.close()
         return list(machine.strips)
@@ -199,21 +351,21 @@ def _printed_alone() -> list[object]:
 
 def test_the_cable_is_pulled(tmp_path: Path) -> None:
     machine = SimulatedPrinter(tmp_path, **FAST)
-    printer = EscposPrinter(machine.device, BAUD, patience=HURRIED)
+    printer = driver_of(machine.device)
     assert printer.status() is PrinterStatus.READY
     machine.close()
     assert printer.print(receipt()) == PrintOutcome(Printed.NOT_PRINTED, PrinterStatus.FAULT)
 
 
 def test_there_is_no_printer(tmp_path: Path) -> None:
-    printer = EscposPrinter(str(tmp_path / "ttyUSB0"))
+    printer = driver_of("/dev/ttyNOT0")
     assert printer.print(receipt()) == PrintOutcome(Printed.NOT_PRINTED, PrinterStatus.FAULT)
 
 
 def test_a_slow_printer_is_not_overrun(tmp_path: Path) -> None:
     """The line is much faster than the paper: the buffer fills and XOFF has to be heeded."""
     with SimulatedPrinter(tmp_path, baud=BAUD, mm_per_second=400) as machine:
-        printer = EscposPrinter(machine.device, BAUD, patience=Patience(0.5, 5.0, 10.0))
+        printer = driver_of(machine.device, patience=Patience(0.5, 5.0, 10.0))
         assert printer.print(receipt()).printed is Printed.CONFIRMED
         printer.close()
         assert machine.lost == 0
@@ -246,17 +398,17 @@ def test_every_status_has_a_sentence() -> None:
         assert len({sentence(f"printer.{status}", language) for language in LANGUAGES}) == len(LANGUAGES)
 
 
-@pytest.mark.parametrize("dots", PROFILES)
-def test_a_question_comes_in_the_middle_of_a_command(dots: int) -> None:
+@pytest.mark.parametrize(("dots", "profile"), [(576, "TH230"), (384, "POS-5890"), (576, "TM-T20II")])
+def test_a_question_comes_in_the_middle_of_a_command(dots: int, profile: str) -> None:
     """The driver asks between the pieces it is given: each must be whole, and none may hold up the question."""
-    commands = receipt_commands(receipt(dots))
+    commands = receipt_commands(receipt(dots), profile_of(profile, dots))
     rasters = [command for command in commands if command.startswith(b"\x1dv0")]
     for raster in rasters:
         wide, high = int.from_bytes(raster[4:6], "little"), int.from_bytes(raster[6:8], "little")
         assert len(raster) == 8 + wide * high
     (code,) = (element.qr for element in receipt(dots).elements if isinstance(element, Code))
-    assert sum(int.from_bytes(raster[6:8], "little") for raster in rasters) == code.dots
-    assert max(map(len, commands)) < 1024
+    assert 2 * sum(int.from_bytes(raster[6:8], "little") for raster in rasters) in (0, code.dots)
+    assert max(map(len, commands)) < POLL_BYTES
 
 
 def test_a_strip_is_as_wide_as_its_paper() -> None:

@@ -56,6 +56,7 @@ class PrintJob:
     reprint: bool
     state: PrintState
     note: str
+    """Why it came to this state; empty when the printer itself said so."""
 
 
 _RECORD = "record/"

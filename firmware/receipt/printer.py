@@ -53,10 +53,13 @@ class PrintOutcome:
 
 
 class Printer(Protocol):
-    """A printer. Both calls return within a bounded time, whatever the printer does."""
+    """A printer. Every call returns within a bounded time, whatever the printer does."""
 
     def status(self) -> PrinterStatus:
         """How the printer is now, asked and answered now."""
 
     def print(self, layout: ReceiptLayout) -> PrintOutcome:
         """Print one strip and wait until the printer confirms it."""
+
+    def clear(self) -> PrinterStatus:
+        """Throw out what an interrupted strip left in the printer, and cut it off. How the printer is after that."""

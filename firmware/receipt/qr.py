@@ -28,7 +28,8 @@ class QrCode:
     rows: tuple[tuple[bool, ...], ...]
     """Modules with the quiet zone, True is black."""
     module_dots: int
-    """Printer dots a module, the largest that fits the paper."""
+    """Printer dots a module: the largest even number that fits the paper. Even, because then a picture of it can be
+    sent in half the resolution."""
 
     @property
     def dots(self) -> int:
@@ -51,7 +52,7 @@ def make(text: str, width_dots: int, *, alphanumeric: bool = True) -> QrCode:
     except ValueError as problem:
         raise ReceiptRefused("receipt-code-alphabet") from problem
     rows = tuple(tuple(bool(module) for module in row) for row in code.matrix_iter(border=QUIET_MODULES))
-    module_dots = width_dots // len(rows)
+    module_dots = width_dots // len(rows) // 2 * 2
     if module_dots < MIN_MODULE_DOTS:
         raise ReceiptRefused("receipt-code-too-large", characters=len(text), dots=width_dots)
     return QrCode(text, int(code.version), rows, module_dots)

@@ -32,6 +32,10 @@ XOFF, XON = b"\x13", b"\x11"
 _STOP_AT, _GO_AT = BUFFER_BYTES * 3 // 4, BUFFER_BYTES // 4
 _CLEAR = bytes.fromhex("10140801031401060208")
 _NOT_HEEDED = -1
+COOLED_A_ROW = 0.4
+"""Share of black in every row that the head stands for ever."""
+HEAT_LIMIT = 400.0
+"""Rows of solid black that the head stands beyond that: some 8 cm of black at once."""
 _NAP_S = 0.005
 """Shortest sleep: shorter ones take longer than they say."""
 
@@ -66,6 +70,8 @@ class SimulatedPrinter:
         paper_mm: float = 50_000.0,
         near_end_mm: float = 5_000.0,
         seed: int = 1,
+        cooling_s: float = 60.0,
+        xonxoff: bool = True,
     ) -> None:
         self.strips: list[Strip] = []
         self.received = 0
@@ -74,7 +80,12 @@ class SimulatedPrinter:
         """Bytes that came in while the buffer was full."""
         self.cover_open = self.overheated = self.cutter_broken = self.silent = self.garbled = False
         """Faults: set and cleared by whoever plays the room."""
+        self.static = 0.0
+        """Share of the bytes on the line that arrive with one bit turned over."""
         self._folder = folder
+        self._cooling_s = cooling_s
+        self._xonxoff = xonxoff
+        self._heat = 0.0
         self._byte_s = 10 / baud
         self._dot_s = 1 / (mm_per_second * DOTS_PER_MM)
         self._near_end_dots = near_end_mm * DOTS_PER_MM
@@ -165,10 +176,18 @@ class SimulatedPrinter:
                 time.sleep(debt_s)
                 debt_s = 0.0
             if self._powered:
+                data = self._disturbed(data)
                 self._store(data)
                 for byte in data:
                     recent = (recent + bytes([byte]))[-len(_CLEAR) :]
                     self._obey_at_once(recent)
+
+    def _disturbed(self, data: bytes) -> bytes:
+        if not self.static:
+            return data
+        return bytes(
+            byte ^ (1 << self._random.randrange(8)) if self._random.random() < self.static else byte for byte in data
+        )
 
     def _line_is_held(self) -> bool:
         """Whether what can be read still waits in the host, as XOFF demands. A pseudo-terminal hands over at once what
@@ -191,7 +210,7 @@ class SimulatedPrinter:
             self._buffer.extend(fitting)
             self.received += len(data)
             self.lost += len(data) - len(fitting)
-            if len(self._buffer) > _STOP_AT and not self._host_stopped:
+            if self._xonxoff and len(self._buffer) > _STOP_AT and not self._host_stopped:
                 self._host_stopped = True
                 os.write(self._master, XOFF)
             self._changed.notify_all()
@@ -262,7 +281,21 @@ class SimulatedPrinter:
             except PaperEnded:
                 self._paper_out = True
             self._printed_dots += len(dots)
+            self._warm_up(dots)
         self._keep_appointments()
+
+    def _warm_up(self, dots: Dots) -> None:
+        """Black rows heat the head, moving paper cools it; when it is too hot it rests, and then goes on by itself."""
+        gained = dots.sum() / self.roll.width_dots - COOLED_A_ROW * len(dots)
+        self._heat = max(0.0, self._heat + gained)
+        if self._heat > HEAT_LIMIT and not self.overheated:
+            self.overheated, self._heat = True, 0.0
+            threading.Timer(self._cooling_s, self._cooled).start()
+
+    def _cooled(self) -> None:
+        with self._changed:
+            self.overheated = False
+            self._changed.notify_all()
 
     def _interrupted(self) -> bool:
         return self._life != self._this_life or self._stopped

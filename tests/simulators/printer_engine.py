@@ -1,21 +1,49 @@
 """The inside of the simulated printer: takes bytes as a thermal printer does and burns them into paper.
 
 Knows what the firmware of a cheap printer knows: text in font A with size, emphasis, reverse and alignment, feeds,
-raster pictures, the cut, GS r. Commands it does not know are counted, and their parameters come out as text, as on
-the real thing.
+raster pictures, QR codes that it draws itself, the cut, GS r. Commands it does not know are counted, and their
+parameters come out as text, as on the real thing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from tests.simulators.paper_roll import CUTTER_DOTS, DOTS_PER_MM, Dots, Font, PaperRoll
 
 LINE_SPACING = 30
 """Dots from line to line."""
+
+
+ALPHANUMERIC = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:")
+
+
+@dataclass
+class StoredCode:
+    """What a printer keeps of a QR code until it is told to print it; as after switching on."""
+
+    model: bytes = b"2"
+    module_dots: int = 3
+    level: int = 48
+    data: bytes = b""
+
+
+def drawn(code: StoredCode) -> Dots:
+    """The dots of a QR code without a quiet zone, as a printer draws it: version and mode are its own choice. By an
+    encoder that is not the kiosk's."""
+    settings = cv2.QRCodeEncoder.Params()
+    settings.correction_level = code.level - 48
+    alphanumeric = ALPHANUMERIC.issuperset(code.data)
+    settings.mode = cv2.QRCodeEncoder_MODE_ALPHANUMERIC if alphanumeric else cv2.QRCodeEncoder_MODE_BYTE
+    modules = cv2.QRCodeEncoder.create(settings).encode(code.data.decode()) == 0
+    rows, columns = np.flatnonzero(modules.any(axis=1)), np.flatnonzero(modules.any(axis=0))
+    modules = modules[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return np.kron(modules.astype(np.uint8), np.ones((code.module_dots, code.module_dots), np.uint8))
 
 
 class Engine:
@@ -49,6 +77,7 @@ class Engine:
         self._width = self._height = 1
         self._bold = self._inverse = False
         self._align = 0
+        self._code = StoredCode()
 
     def step(self) -> None:
         """Take one command or character and do it."""
@@ -94,6 +123,8 @@ class Engine:
                 self._inverse = bool(self._take() & 1)
             case "v":
                 self._raster()
+            case "(":
+                self._function(self._take())
             case "V":
                 self._cut_paper(self._take())
             case "r":
@@ -115,6 +146,36 @@ class Engine:
         for _ in range(rows):
             row = np.unpackbits(np.array([self._take() for _ in range(bytes_wide)], np.uint8))
             self._press(np.tile(np.repeat(row, 1 + (mode & 1)), (1 + (mode >> 1 & 1), 1)))
+
+    def _function(self, kind: int) -> None:
+        """GS ( and a letter, with the length of what follows: of these it knows the QR code's."""
+        length = self._take() + 256 * self._take()
+        data = bytes(self._take() for _ in range(length))
+        match kind, data[:2]:
+            case 0x6B, b"1A":
+                self._code.model = data[2:3]
+            case 0x6B, b"1C":
+                self._code.module_dots = data[2]
+            case 0x6B, b"1E":
+                self._code.level = data[2]
+            case 0x6B, b"1P":
+                self._code.data = data[3:]
+            case 0x6B, b"1Q":
+                self._draw_code()
+            case _:
+                self.unknown[f"GS ( {kind:02x} {data[:2].hex()}"] += 1
+
+    def _draw_code(self) -> None:
+        try:
+            dots = drawn(self._code)
+        except (cv2.error, UnicodeDecodeError):  # on a disturbed line
+            self.unknown["code without sense"] += 1
+            return
+        left = (self.roll.width_dots - dots.shape[1]) * self._align // 2
+        if left < 0:
+            self.unknown["code too wide"] += 1
+            return
+        self._press(np.pad(dots, ((0, 0), (left, 0))))
 
     def _cut_paper(self, mode: int) -> None:
         if mode in (0x41, 0x42):

@@ -14,8 +14,10 @@ import cv2
 import pytest
 import zxingcpp
 
+from firmware.config import PrinterConfig, PrinterDriver
 from firmware.forms.loader import shipped_layouts
-from firmware.receipt.escpos_printer import EscposPrinter, Patience
+from firmware.receipt.connecting import printer_of
+from firmware.receipt.conversation import Patience
 from firmware.receipt.layout import compose
 from firmware.receipt.printer import Printed, PrinterStatus, PrintOutcome
 from firmware.receipt.strip import ReceiptLayout
@@ -38,6 +40,10 @@ class Emulator:
     @property
     def device(self) -> Path:
         return self.folder / "emupos" / "kiosk"
+
+    @property
+    def config(self) -> PrinterConfig:
+        return PrinterConfig(PrinterDriver.ESCPOS_SERIAL, str(self.device), baud=9600)
 
     def fault(self, action: str, fault: str) -> None:
         subprocess.run([EMUPOS, "--api", self.api, "fault", action, "kiosk", fault], check=True, capture_output=True)
@@ -88,7 +94,7 @@ def receipt() -> ReceiptLayout:
 
 
 def test_the_code_decodes_from_a_foreign_rendering(emulator: Emulator, receipt: ReceiptLayout) -> None:
-    printer = EscposPrinter(str(emulator.device), baud=9600)
+    printer = printer_of(emulator.config)
     outcome = printer.print(receipt)
     printer.close()
     assert outcome == PrintOutcome(Printed.CONFIRMED, PrinterStatus.READY)
@@ -104,7 +110,7 @@ def test_the_code_decodes_from_a_foreign_rendering(emulator: Emulator, receipt: 
 def test_a_foreign_printer_cannot_print(
     emulator: Emulator, receipt: ReceiptLayout, fault: str, status: PrinterStatus
 ) -> None:
-    printer = EscposPrinter(str(emulator.device), baud=9600, patience=Patience(stall_s=3, finish_s=5))
+    printer = printer_of(emulator.config, Patience(stall_s=3, finish_s=5))
     emulator.fault("set", fault)
     assert printer.print(receipt) == PrintOutcome(Printed.NOT_PRINTED, status)
     emulator.fault("clear", fault)
