@@ -7,11 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from firmware.day import Stage
 from firmware.endpoint.sources import Sources
 from firmware.endpoint.station_client import StationAway
 from firmware.ledger.store import Ledger
-from firmware.panel.view import State
-from firmware.records import Mode, SealedRecord
+from firmware.panel.view import ContestStage, ContestView, DeliveryView, RecordView
+from firmware.records import DeliveryState, Mode, SealedRecord
+from firmware.states import State
 from tests.sealing import TPS, World, make_world, pictures_of
 
 
@@ -24,7 +26,13 @@ class FakeStation:
     def view(self, watching: bool = False) -> Any:
         if self.away:
             raise StationAway
-        return SimpleNamespace(state=State.IDLE, mode=Mode.DEVELOPMENT, tps=TPS[0], contest="ppwp")
+        record = RecordView("ab" * 32, 1, "fingerprint")
+        delivery = DeliveryView("kota-contoh", DeliveryState.SENT, 2, None)
+        contest = ContestView("ppwp", {}, ContestStage.SEALED, (), record, (delivery,))
+        day = SimpleNamespace(stage=Stage.OPEN)
+        return SimpleNamespace(
+            state=State.IDLE, mode=Mode.DEVELOPMENT, tps=TPS[0], day=day, contest="ppwp", contests=(contest,)
+        )
 
 
 class SealedRoom:

@@ -120,6 +120,9 @@ def test_the_kiosk_says_how_it_stands(client: FlaskClient, sealed: SealedRoom) -
     status = get(client, "/v1/status").json
     assert (status["station"], status["session"]["state"], status["records"]) == ("here", "idle", RECORDS)
     assert status["newest"]["sha256"] == sealed.name(RECORDS)
+    (contest,) = status["session"]["contests"]
+    assert (contest["stage"], contest["record"]) == ("sealed", "ab" * 32)
+    assert contest["deliveries"] == [{"collector": "kota-contoh", "state": "sent", "attempts": 2}]
 
 
 def test_the_station_is_away_and_records_are_asked_for(client: FlaskClient, sealed: SealedRoom) -> None:

@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from firmware.records import Mode
+from firmware.day import Stage
+from firmware.panel.view import ContestStage
+from firmware.records import DeliveryState, Mode
 from firmware.signing.keys import Protection
 from firmware.states import State
 
@@ -29,13 +31,34 @@ class _Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all that is said."""
 
 
+class DeliveryEntry(_Answer, frozen=True):
+    """How far a record is on its way to one collector."""
+
+    collector: str
+    state: DeliveryState
+    attempts: int
+
+
+class ContestEntry(_Answer, frozen=True):
+    """One contest of the day."""
+
+    id: str
+    stage: ContestStage
+    record: Sha256 | None
+    """The record that stands."""
+    deliveries: tuple[DeliveryEntry, ...]
+
+
 class Session(_Answer, frozen=True):
     """What the station does now."""
 
     state: State
     mode: Mode
     tps: str
+    day: Stage
     contest: str
+    """The one at hand; empty when none is."""
+    contests: tuple[ContestEntry, ...]
 
 
 class RecordEntry(_Answer, frozen=True):

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from firmware.endpoint.answers import RecordEntry, Session
+from firmware.endpoint.answers import ContestEntry, DeliveryEntry, RecordEntry, Session
 from firmware.endpoint.problems import ApiRefused
 from firmware.endpoint.station_client import StationAway, StationClient
 from firmware.ledger.store import Ledger
+from firmware.panel.view import ContestView
 from firmware.records import StoredRecord
 from firmware.signing.cose import parse
 from firmware.signing.keys import Device
@@ -34,7 +35,8 @@ class Sources:
             view = self.station.view()
         except StationAway:
             return None
-        return Session(view.state, view.mode, view.tps, view.contest)
+        contests = tuple(map(_contest, view.contests))
+        return Session(view.state, view.mode, view.tps, view.day.stage, view.contest, contests)
 
     def device(self) -> Device:
         """The device whose key signed the newest record. Raises ApiRefused("no-record-yet"), LedgerRefused, and
@@ -45,6 +47,11 @@ class Sources:
                 raise ApiRefused("no-record-yet")
             newest = ledger.record(hashes[-1]).sealed.cose
         return TrustRoots.load(self.trust).device(parse(newest).kid)
+
+
+def _contest(view: ContestView) -> ContestEntry:
+    deliveries = (DeliveryEntry(entry.collector, entry.state, entry.attempts) for entry in view.deliveries)
+    return ContestEntry(view.id, view.stage, view.record.sha256 if view.record else None, tuple(deliveries))
 
 
 def entry_of(stored: StoredRecord) -> RecordEntry:
