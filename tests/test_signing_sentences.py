@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+import provisioning
 from firmware import signing
 from firmware.messages import LANGUAGES, sentence
 
-SOURCES = sorted(Path(signing.__file__).parent.glob("*.py"))
+ROOMS = (Path(signing.__file__).parent, Path(provisioning.__file__).parent)
+SOURCES = sorted(path for room in ROOMS for path in room.glob("*.py"))
 
 
 def told() -> Iterator[tuple[str, frozenset[str]]]:
-    """Every refusal and claim in the room: its key in messages/, and the names of the details it is given."""
+    """Every refusal and claim in the rooms: its key in messages/, and the names of the details it is given."""
     for path in SOURCES:
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):

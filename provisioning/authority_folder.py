@@ -1,0 +1,69 @@
+"""Where an authority lives: a folder on a machine that is never on a network, or on a stick in a safe.
+
+    key.pem            the private key, encrypted under a passphrase (PKCS#8, scrypt or PBKDF2 as OpenSSL has it)
+    certificate.pem
+    issued/<name>.pem  every certificate it has issued, one for each name: a serial never gets a second one
+
+Refusals (ProvisioningRefused): `authority-exists`, `authority-unreadable`, `authority-passphrase`, `already-issued`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from firmware.signing import durable
+from firmware.signing.certificates import Issuer
+from firmware.signing.key_file import CERTIFICATE_NAME, KEY_NAME
+from provisioning.issuing import Authority, ProvisioningRefused
+
+ISSUED = "issued"
+MIN_PASSPHRASE = 12
+"""Characters: the file may be copied, and is then guessed at leisure."""
+
+
+def keep(folder: Path, authority: Authority, passphrase: bytes) -> None:
+    """Writes a new authority; nothing is overwritten. Raises ProvisioningRefused."""
+    if len(passphrase) < MIN_PASSPHRASE:
+        raise ProvisioningRefused("authority-passphrase", least=MIN_PASSPHRASE)
+    key = authority.issuer.private_key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(passphrase),
+    )
+    try:
+        folder.mkdir(mode=durable.PRIVATE_FOLDER, parents=True)
+        (folder / ISSUED).mkdir(mode=durable.PRIVATE_FOLDER)
+    except FileExistsError as error:
+        raise ProvisioningRefused("authority-exists", folder=str(folder)) from error
+    durable.write(folder / KEY_NAME, key)
+    durable.write(folder / CERTIFICATE_NAME, authority.certificate.public_bytes(serialization.Encoding.PEM))
+    durable.sync_folder(folder)
+
+
+def load(folder: Path, passphrase: bytes) -> Authority:
+    """The authority in `folder`. Raises ProvisioningRefused."""
+    try:
+        certificate = x509.load_pem_x509_certificate((folder / CERTIFICATE_NAME).read_bytes())
+        key = serialization.load_pem_private_key((folder / KEY_NAME).read_bytes(), passphrase)
+    except (OSError, ValueError, TypeError) as error:
+        raise ProvisioningRefused("authority-unreadable", folder=str(folder)) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+        raise ProvisioningRefused("authority-unreadable", folder=str(folder))
+    return Authority(Issuer(certificate.subject, key, certificate), certificate)
+
+
+def register(folder: Path, name: str, certificate: x509.Certificate) -> None:
+    """Notes what was issued, before it is handed out. Raises ProvisioningRefused when the name has a certificate."""
+    path = folder / ISSUED / f"{name}.pem"
+    if path.parent != folder / ISSUED:
+        raise ProvisioningRefused("request-name", name=name)
+    try:
+        durable.create(path, certificate.public_bytes(serialization.Encoding.PEM))
+    except FileExistsError as error:
+        raise ProvisioningRefused("already-issued", name=name) from error
+    except OSError as error:
+        raise ProvisioningRefused("authority-unreadable", folder=str(path.parent)) from error

@@ -1,0 +1,238 @@
+"""The authorities' desk: makes authorities, issues certificates, signs and revises election definitions. Offline.
+
+    python -m provisioning.ca root ROOT --organisation KPU --world real
+    python -m provisioning.ca authority ROOT ISSUING --purpose issuing --election pemilu-2029
+    python -m provisioning.ca authority ROOT SIGNING --purpose election --election pemilu-2029
+    python -m provisioning.ca device ISSUING C1-0001.csr --serial C1-0001 --protection tpm > C1-0001.pem
+    python -m provisioning.ca collector ISSUING kota.csr --name kota-bandung --host c1.example > kota.pem
+    python -m provisioning.ca trust election.json --issuer ISSUING/certificate.pem --collector kota-bandung=kota.pem
+    python -m provisioning.ca sign SIGNING election.json election.cose
+    python -m provisioning.ca revoke election.json --certificate C1-0001.pem --since 2029-02-14T12:00 --reason stolen
+    python -m provisioning.ca publish TRUST --root ... --authority ... --election election.cose --devices ISSUING/issued
+
+Keys lie encrypted in their folders; the passphrase is asked for, or read from file descriptor N with
+`--passphrase-fd N` before the command, a line for each.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from firmware.config import parse_election
+from firmware.errors import Refused
+from firmware.forms.loader import shipped_layouts
+from firmware.messages import both
+from firmware.records import Mode
+from firmware.signing.authorities import Purpose
+from firmware.signing.certificates import load_certificates
+from firmware.signing.election import only_certificate, open_election, sign_election
+from firmware.signing.key_file import CERTIFICATE_NAME, FileKey
+from firmware.signing.keys import EXTENSION_OID, Protection, key_id
+from firmware.signing.trust import TrustRoots, write_signed_trust
+from provisioning import authority_folder, definitions, issuing
+from provisioning.authority_folder import MIN_PASSPHRASE
+from provisioning.issuing import ProvisioningRefused
+
+MAX_FILE_BYTES = 4 * 1024 * 1024
+"""Of a request or definition."""
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+NEW = click.Path(path_type=Path, dir_okay=False)
+
+
+class _Desk(click.Group):
+    """Says a refusal as every command of this program does."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except Refused as refusal:
+            click.echo(f"{refusal.code}: {both('error.' + refusal.code, **refusal.details)}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Desk, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--passphrase-fd", type=int, help="File descriptor to read passphrases from, a line each.")
+@click.pass_context
+def desk(ctx: click.Context, passphrase_fd: int | None) -> None:
+    """Authorities, certificates, signed election definitions."""
+    ctx.obj = None if passphrase_fd is None else os.fdopen(passphrase_fd, "rb", closefd=False)
+
+
+@desk.command("root")
+@click.argument("folder", type=FOLDER)
+@click.option("--organisation", required=True)
+@click.option("--world", type=click.Choice([str(mode) for mode in Mode]), required=True)
+@click.pass_context
+def root_command(ctx: click.Context, folder: Path, organisation: str, world: str) -> None:
+    """Make the root of one world."""
+    _keep(ctx, folder, issuing.make_root(organisation, Mode(world), _now()))
+
+
+@desk.command("authority")
+@click.argument("root", type=FOLDER)
+@click.argument("folder", type=FOLDER)
+@click.option("--purpose", type=click.Choice(["issuing", "election"]), required=True)
+@click.option("--election", required=True, help="Id of the election, as in its definition.")
+@click.pass_context
+def authority_command(ctx: click.Context, root: Path, folder: Path, purpose: str, election: str) -> None:
+    """Make an authority of one election below the root."""
+    above = _load(ctx, root)
+    made = issuing.make_authority(above, Purpose(purpose), election, _now())
+    authority_folder.register(root, f"{purpose}-{election}", made.certificate)
+    _keep(ctx, folder, made)
+
+
+@desk.command("device")
+@click.argument("authority", type=FOLDER)
+@click.argument("request", type=FILE)
+@click.option("--serial", required=True, help="As it stands on the device in your hand.")
+@click.option("--protection", type=click.Choice([str(entry) for entry in Protection]), required=True)
+@click.pass_context
+def device_command(ctx: click.Context, authority: Path, request: Path, serial: str, protection: str) -> None:
+    """Issue the certificate of a device: it and its issuer's are printed."""
+    above = _load(ctx, authority)
+    made = issuing.issue_device(above, _request(request), serial, Protection(protection), _now())
+    authority_folder.register(authority, serial, made)
+    click.echo(_pem(made) + _pem(above.certificate), nl=False)
+
+
+@desk.command("collector")
+@click.argument("authority", type=FOLDER)
+@click.argument("request", type=FILE)
+@click.option("--name", required=True, help="The collector's id in the definition.")
+@click.option("--host", "hosts", multiple=True, help="A DNS name it is reached by.")
+@click.pass_context
+def collector_command(ctx: click.Context, authority: Path, request: Path, name: str, hosts: tuple[str, ...]) -> None:
+    """Issue the certificate of a collector: it is printed."""
+    made = issuing.issue_collector(_load(ctx, authority), _request(request), name, hosts, _now())
+    authority_folder.register(authority, f"collector-{name}", made)
+    click.echo(_pem(made), nl=False)
+
+
+@desk.command("trust")
+@click.argument("definition", type=FILE)
+@click.option("--issuer", "issuers", type=FILE, multiple=True, required=True)
+@click.option("--collector", "collectors", multiple=True, help="ID=CERTIFICATE; may be given several times.")
+def trust_command(definition: Path, issuers: tuple[Path, ...], collectors: tuple[str, ...]) -> None:
+    """Put into a definition whom its verifiers believe; it is written in place and then signed."""
+    named: dict[str, list[x509.Certificate]] = defaultdict(list)
+    for entry in collectors:
+        name, _, path = entry.partition("=")
+        named[name].append(_certificate(Path(path)))
+    data = definitions.with_trust(_read(definition), [_certificate(path) for path in issuers], named, shipped_layouts())
+    definition.write_bytes(data)
+
+
+@desk.command("sign")
+@click.argument("authority", type=FOLDER)
+@click.argument("definition", type=FILE)
+@click.argument("out", type=NEW)
+@click.pass_context
+def sign_command(ctx: click.Context, authority: Path, definition: Path, out: Path) -> None:
+    """Sign an election definition."""
+    above = _load(ctx, authority)
+    if above.scope.purpose is not Purpose.ELECTION:
+        raise ProvisioningRefused("authority-purpose", purpose=str(above.scope.purpose))
+    key = FileKey(above.issuer.private_key, above.certificate.public_bytes(Encoding.DER))
+    out.write_bytes(sign_election(_read(definition), key))
+
+
+@desk.command("revoke")
+@click.argument("definition", type=FILE)
+@click.option("--certificate", type=FILE, required=True, help="The device's, as it was issued.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%dT%H:%M"]), help="UTC; without it no record is believed.")
+@click.option("--reason", required=True)
+def revoke_command(definition: Path, certificate: Path, since: datetime | None, reason: str) -> None:
+    """Write the next edition of a definition, in which a device is revoked; it must be signed and published."""
+    device = load_certificates(_read(certificate), str(certificate))[0]
+    unix = int(since.replace(tzinfo=UTC).timestamp()) if since else 0
+    kid = key_id(device.public_bytes(Encoding.DER))
+    definition.write_bytes(definitions.revoked(_read(definition), kid, unix, reason))
+
+
+@desk.command("publish")
+@click.argument("folder", type=FOLDER)
+@click.option("--root", type=FILE, required=True)
+@click.option("--authority", type=FILE, required=True)
+@click.option("--election", type=FILE, required=True)
+@click.option("--devices", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True)
+def publish_command(folder: Path, root: Path, authority: Path, election: Path, devices: Path) -> None:
+    """Write the trust folder that everybody verifies with, and open it again."""
+    above, signer, cose = _certificate(root), _certificate(authority), _read(election)
+    forms = parse_election(open_election(cose, above, signer).data).election.contests
+    known, names = shipped_layouts(), sorted({contest.form for contest in forms})
+    issued = [_certificate(path) for path in sorted(devices.glob("*.pem"))]
+    write_signed_trust(
+        folder,
+        root=above.public_bytes(Encoding.DER),
+        authority=signer.public_bytes(Encoding.DER),
+        election=cose,
+        layouts=[known[name] for name in names],
+        devices=[entry.public_bytes(Encoding.DER) for entry in issued if _is_device(entry)],
+    )
+    opened = TrustRoots.load(folder)
+    click.echo(f"root           {opened.root}")
+    click.echo(f"trust folder   {opened.fingerprint}")
+    click.echo(f"devices        {len(opened.devices)}, revoked {len(opened.revoked)}")
+
+
+def _is_device(certificate: x509.Certificate) -> bool:
+    return any(extension.oid == EXTENSION_OID for extension in certificate.extensions)
+
+
+def _keep(ctx: click.Context, folder: Path, made: issuing.Authority) -> None:
+    authority_folder.keep(folder, made, _passphrase(ctx, f"New passphrase for {folder}", new=True))
+    click.echo(f"{folder / CERTIFICATE_NAME}: {made.certificate.fingerprint(hashes.SHA256()).hex()}")
+
+
+def _load(ctx: click.Context, folder: Path) -> issuing.Authority:
+    return authority_folder.load(folder, _passphrase(ctx, f"Passphrase of {folder}", new=False))
+
+
+def _passphrase(ctx: click.Context, prompt: str, *, new: bool) -> bytes:
+    if ctx.obj is not None:
+        line: bytes = ctx.obj.readline()
+        return line.rstrip(b"\n")
+    hint = f" (at least {MIN_PASSPHRASE} characters)" if new else ""
+    return str(click.prompt(prompt + hint, hide_input=True, confirmation_prompt=new, err=True)).encode()
+
+
+def _request(path: Path) -> x509.CertificateSigningRequest:
+    try:
+        return x509.load_pem_x509_csr(_read(path))
+    except (ValueError, x509.InvalidVersion) as error:
+        raise ProvisioningRefused("request-unreadable", file=str(path)) from error
+
+
+def _certificate(path: Path) -> x509.Certificate:
+    return only_certificate(_read(path), str(path))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES)
+    except OSError as error:
+        raise ProvisioningRefused("request-unreadable", file=str(path)) from error
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+if __name__ == "__main__":
+    desk()

@@ -1,0 +1,143 @@
+"""What the authorities sign: the root, the authorities of one election, and the certificates of devices and collectors.
+
+Pure, but for the keys it makes. A request (PKCS#10) is granted only when whoever sent it holds the key, the key is
+P-256, and what it asks for is what a person at the desk has said: the request never decides.
+Refusals (ProvisioningRefused): `request-possession`, `request-claims`, `request-plain-key`, `request-name`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from firmware.errors import Refused
+from firmware.records import Mode
+from firmware.signing.authorities import Purpose, Scope
+from firmware.signing.certificates import LIFETIME, Issuer, issue, subject
+from firmware.signing.keys import DeviceClaims, Protection, claims_extension, claims_of
+
+ROOT_LIFETIME = timedelta(days=7300)
+"""Four elections."""
+
+
+_SERIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+"""It names a file here, and the device's log (firmware/signing/checkpoint.py)."""
+
+
+class ProvisioningRefused(Refused):
+    """Nothing was signed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """An authority that can sign: its key, its certificate, and what both are for."""
+
+    issuer: Issuer
+    certificate: x509.Certificate
+
+    @property
+    def scope(self) -> Scope:
+        """What the certificate is for; raises VerificationRefused."""
+        return Scope.of(self.certificate)
+
+
+def make_root(organisation: str, world: Mode, now: datetime) -> Authority:
+    """A new root of one world."""
+    key, name = _key(), subject(_title("root", world), organisation)
+    certificate = issue(
+        name,
+        key.public_key(),
+        Issuer(name, key),
+        now,
+        authority=True,
+        path_length=1,
+        extensions=[Scope(Purpose.ROOT, world).extension()],
+        lifetime=ROOT_LIFETIME,
+    )
+    return Authority(Issuer(name, key, certificate), certificate)
+
+
+def make_authority(root: Authority, purpose: Purpose, election: str, now: datetime) -> Authority:
+    """An issuing or election authority of one election, below the root. Raises Refused."""
+    above = root.scope
+    if above.purpose is not Purpose.ROOT or purpose not in (Purpose.ISSUING, Purpose.ELECTION):
+        raise ProvisioningRefused("authority-purpose", purpose=str(above.purpose))
+    key, name = _key(), subject(f"{_title(f'{purpose} authority', above.world)} {election}", _organisation(root))
+    certificate = issue(
+        name,
+        key.public_key(),
+        root.issuer,
+        now,
+        authority=purpose is Purpose.ISSUING,
+        extensions=[Scope(purpose, above.world, election).extension()],
+    )
+    return Authority(Issuer(name, key, certificate), certificate)
+
+
+def issue_device(
+    issuing: Authority, request: x509.CertificateSigningRequest, serial: str, protection: Protection, now: datetime
+) -> x509.Certificate:
+    """The certificate of a device whose serial and key protection a person has looked at. Raises Refused."""
+    scope = _issuing(issuing)
+    if not _SERIAL.fullmatch(serial):
+        raise ProvisioningRefused("request-name", name=serial)
+    granted = DeviceClaims(scope.world, serial, protection)
+    if claims_of(request) != granted:
+        raise ProvisioningRefused("request-claims", serial=claims_of(request).serial)
+    if scope.world is Mode.REAL and protection is Protection.PLAIN_FILE:
+        raise ProvisioningRefused("request-plain-key", serial=serial)
+    name = subject(f"{_title('kiosk', scope.world)} {serial}", _organisation(issuing), serial)
+    return issue(name, _possessed(request), issuing.issuer, now, extensions=[claims_extension(granted)])
+
+
+def issue_collector(
+    issuing: Authority, request: x509.CertificateSigningRequest, name: str, hosts: Sequence[str], now: datetime
+) -> x509.Certificate:
+    """The certificate of a collector, for its acknowledgements and for TLS on `hosts`. Raises Refused."""
+    scope = _issuing(issuing)
+    extensions: list[x509.ExtensionType] = [Scope(Purpose.COLLECTOR, scope.world, scope.election).extension()]
+    if hosts:
+        extensions.append(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]))
+    return issue(
+        subject(name, _organisation(issuing)),
+        _possessed(request),
+        issuing.issuer,
+        now,
+        extensions=extensions,
+        lifetime=LIFETIME,
+    )
+
+
+def _possessed(request: x509.CertificateSigningRequest) -> ec.EllipticCurvePublicKey:
+    """The key of a request that was signed with it."""
+    key = request.public_key()
+    if not request.is_signature_valid or not isinstance(key, ec.EllipticCurvePublicKey):
+        raise ProvisioningRefused("request-possession")
+    if not isinstance(key.curve, ec.SECP256R1):
+        raise ProvisioningRefused("request-possession")
+    return key
+
+
+def _issuing(authority: Authority) -> Scope:
+    scope = authority.scope
+    if scope.purpose is not Purpose.ISSUING:
+        raise ProvisioningRefused("authority-purpose", purpose=str(scope.purpose))
+    return scope
+
+
+def _key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _title(role: str, world: Mode) -> str:
+    return f"C1 kiosk {role}" if world is Mode.REAL else f"{world.upper()} C1 kiosk {role}"
+
+
+def _organisation(authority: Authority) -> str:
+    (found,) = authority.certificate.subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
+    return str(found.value)
