@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -104,3 +105,20 @@ def _field(name: str, page: int, value: int | None, read: int | None) -> dict[st
 
 def _hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
+
+
+def crowded(form: FormLayout, parties: int, candidates: int) -> FormLayout:
+    """`form` with so many parties of so many candidates on its first page, as a national election has them."""
+    first, *rest = form.pages
+    pattern = first.fields[0]
+    ids = [
+        (f"partai_{party}_{what}", label)
+        for party in range(1, parties + 1)
+        for what, label in (
+            ("suara", f"Partai {party}, suara partai"),
+            *((f"calon_{number}", f"Partai {party}, calon {number}") for number in range(1, candidates + 1)),
+            ("total", f"Partai {party}, jumlah"),
+        )
+    ]
+    added = tuple(dataclasses.replace(pattern, id=name, label={"id": label, "en": label}) for name, label in ids)
+    return dataclasses.replace(form, pages=(dataclasses.replace(first, fields=(*first.fields, *added)), *rest))

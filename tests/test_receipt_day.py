@@ -109,7 +109,7 @@ def test_a_closing_without_a_checkpoint_says_so() -> None:
 def test_a_rehearsal_day_is_taken_for_a_real_one(dots: int) -> None:
     for layout in (compose_opening(OPENING, 1, 1, False, dots), compose_closing(CLOSING, 1, 1, False, dots)):
         big = [element for element in layout.elements if isinstance(element, Line) and element.height == 4]
-        assert [line.text.strip() for line in big] == ["SIMULASI"] * 2
+        assert [line.text.strip() for line in big] == ["SIMULASI"] * 3
     real = compose_opening(dataclasses.replace(OPENING, mode=Mode.REAL), 1, 1, False, dots)
     assert not any(isinstance(element, Line) and element.height == 4 for element in real.elements)
 

@@ -19,10 +19,10 @@ from firmware.receipt.fingerprint import ALPHABET, short_fingerprint
 from firmware.receipt.layout import compose
 from firmware.receipt.strip import PAPER_COLUMNS, Code, Line, ReceiptLayout, plain
 from firmware.receipt.words import words
-from firmware.records import Mode, StoredRecord
+from firmware.records import Mode, Reason, StoredRecord
 from firmware.signing import receipt_code
 from firmware.signing.keys import DeviceClaims, Protection
-from tests.strips import PLACE, PPWP_2024, stored
+from tests.strips import PLACE, PPWP_2024, crowded, stored
 
 FORM = shipped_layouts()["c.hasil-ppwp-2024"]
 CLAIMS = DeviceClaims(Mode.DEVELOPMENT, "DEV-0a1b2c3d", Protection.PLAIN_FILE)
@@ -86,7 +86,8 @@ def test_a_failed_rule_is_not_printed(dots: int) -> None:
     text = lines_in_one(strip(stored(FORM, PPWP_2024, failed=failed), dots))
     assert "PERIKSA: 3 HAL TIDAK COCOK" in text
     assert "H5 Jumlah suara calon 216, suara sah 227" in text
-    assert "DPT + cadangan 300 (peringatan)" in text
+    assert "P5? Surat suara 291, DPT + cadangan 300" in text
+    assert "?: peringatan" in text
     assert "Z9 Suara sah: - / 3" in text
     assert "Semua jumlah" not in text
     assert "Semua jumlah di formulir cocok." in lines_in_one(strip(stored(FORM, PPWP_2024), dots))
@@ -99,9 +100,16 @@ def test_what_an_auditor_needs_is_there(dots: int) -> None:
     for page in record.sealed.payload["pages"]:
         digits = page["sha256"].hex()
         assert " ".join(digits[start : start + 4] for start in range(0, 16, 4)) in text
-    for needed in ("14-02-2029 21:24 WIB", "11 rekaman", "nomor 12", "DEV-0a1b2c3d", "ketua KPPS", "c1kiosk 0.1.0"):
-        assert needed in text
-    assert "Kunci       berkas biasa, tidak" in text
+    for needed in (
+        "14-02-2029 21:24 WIB",
+        "11 rekaman sebelum ini",
+        "nomor 12",
+        "DEV-0a1b2c3d",
+        "ketua KPPS",
+        "c1kiosk 0.1.0",
+    ):
+        assert needed in lines_in_one(text)
+    assert "Kunci berkas biasa, tidak dilindungi (PENGEMBANGAN)" in lines_in_one(text)
     assert "TPS 003" in text
     assert "32.76.05.1004.003" in text
 
@@ -119,15 +127,15 @@ def test_the_receipt_is_taken_for_the_form(dots: int) -> None:
 
 
 @BOTH_PAPERS
-@pytest.mark.parametrize(("mode", "word"), [("development", "DEVELOPMENT"), ("training", "SIMULASI"), ("real", None)])
+@pytest.mark.parametrize(("mode", "word"), [("development", "PENGEMBANGAN"), ("training", "SIMULASI"), ("real", None)])
 def test_a_rehearsal_is_taken_for_a_result(dots: int, mode: str, word: str | None) -> None:
     layout = compose(stored(FORM, PPWP_2024, mode=mode), FORM, PLACE, 1, 5, False, dots)
     big = [element for element in layout.elements if isinstance(element, Line) and element.height == 4]
-    assert [line.text.strip() for line in big] == ([word, word] if word else [])
+    assert [line.text.strip() for line in big] == ([word] * 3 if word else [])
     assert all(line.inverse and len(line.text) * line.width == layout.columns for line in big)
     if word:
         assert layout.elements[0] is big[0]
-        assert layout.elements[-2] == big[1]
+        assert layout.elements[-2] == big[2]
 
 
 def test_a_second_print_looks_like_the_first() -> None:
@@ -142,6 +150,14 @@ def test_a_correction_looks_like_a_first_result() -> None:
     text = strip(stored(FORM, PPWP_2024, supersedes=before, reason="salah baca suara pasangan 2"))
     assert f"Mengoreksi rekaman {short_fingerprint(before)}" in text
     assert "Alasan: salah baca suara pasangan 2" in text
+    assert "KOREKSI" in text
+    assert "KOREKSI" not in strip(stored(FORM, PPWP_2024))
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_the_reason_of_a_correction_is_a_word_of_the_program(reason: Reason) -> None:
+    text = strip(stored(FORM, PPWP_2024, supersedes=bytes(32), reason=str(reason)))
+    assert f"Alasan: {reason}" not in text
 
 
 @BOTH_PAPERS
@@ -282,3 +298,24 @@ def test_the_clock_of_another_island(tps: str, zone: Zone, time: str) -> None:
 def test_any_text_becomes_printable(text: str) -> None:
     assert plain(text).isascii()
     assert all(character.isprintable() for character in plain(text))
+
+
+@BOTH_PAPERS
+def test_a_national_contest_is_longer_than_a_strip(dots: int) -> None:
+    form = crowded(FORM, parties=18, candidates=10)
+    values = {name: PPWP_2024.get(name, index % 300) for index, name in enumerate(form.fields)}
+    text = compose(stored(form, values), form, PLACE, 1, 1, False, dots).text
+    assert "calon 1 " not in text
+    for party in range(1, 19):
+        total = values[f"partai_{party}_total"]
+        assert re.search(rf"^Partai {party}, jumlah \.+ +{total} ", text, re.MULTILINE)
+        assert words(total) in lines_in_one(text)
+    assert f"{18 * 11} angka calon tidak muat" in lines_in_one(text)
+
+
+def test_a_small_contest_hides_its_candidates() -> None:
+    form = crowded(FORM, parties=4, candidates=5)
+    values = {name: PPWP_2024.get(name, index % 300) for index, name in enumerate(form.fields)}
+    text = compose(stored(form, values), form, PLACE, 1, 1, False, 576).text
+    assert len(re.findall(r"^Partai \d, calon \d \.", text, re.MULTILINE)) == 20
+    assert "tidak muat" not in text

@@ -92,12 +92,14 @@ def compose_opening(
 ) -> ReceiptLayout:
     """The opening strip. Raises ReceiptRefused (receipt-paper)."""
     writer = _writer(facts.mode, width_dots, language)
+    receipt = Receipt(None, copy, copies, reprint)
     elements = (
         *writer.banner(),
-        *writer.head("title-opening", copy, copies, reprint),
+        *writer.head("title-opening", receipt),
         *writer.polling_station(facts.tps, facts.place),
         *writer.lines(facts.election, bold=True),
         *_listed(writer, ((str(number), title) for number, title in enumerate(facts.contests, 1))),
+        *writer.banner(),
         *_checks(writer, facts.checks),
         Rule(),
         *_state(writer, facts),
@@ -106,7 +108,7 @@ def compose_opening(
         *writer.paragraph("keep-opening"),
         *writer.banner(),
     )
-    return ReceiptLayout(Receipt(None, copy, copies, reprint), width_dots, elements)
+    return ReceiptLayout(receipt, width_dots, elements)
 
 
 def compose_closing(
@@ -114,18 +116,20 @@ def compose_closing(
 ) -> ReceiptLayout:
     """The closing strip. Raises ReceiptRefused (receipt-paper, receipt-code-too-large)."""
     writer = _writer(facts.mode, width_dots, language)
+    receipt = Receipt(facts.checkpoint, copy, copies, reprint)
     elements = (
         *writer.banner(),
-        *writer.head("title-closing", copy, copies, reprint),
+        *writer.head("title-closing", receipt),
         *writer.polling_station(facts.tps, facts.place),
         *_records(writer, facts.records),
         *_open_contests(writer, facts.contests_open),
+        *writer.banner(),
         Rule(),
         *_state(writer, facts),
         *_checkpoint(writer, facts.checkpoint, width_dots),
         *writer.banner(),
     )
-    return ReceiptLayout(Receipt(facts.checkpoint, copy, copies, reprint), width_dots, elements)
+    return ReceiptLayout(receipt, width_dots, elements)
 
 
 def _writer(mode: Mode, width_dots: int, language: str) -> Writer:

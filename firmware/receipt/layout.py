@@ -2,7 +2,8 @@
 
 It is an aid for a witness, never a copy of the form, and it says so. Top to bottom: what this strip is, where and
 what was counted, every number, the rules that do not hold, a fingerprint for comparing by eye, what an auditor needs,
-and one QR code that verifies offline. Prints that are not of a real election say so at arm's length, at both ends.
+and one QR code that verifies offline. Prints that are not of a real election say so at arm's length, at both ends and
+in the middle, so that no half of one can pass for a result.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from firmware.receipt.fingerprint import hex_prefix, short_fingerprint
 from firmware.receipt.numbers import number_lines, row_label
 from firmware.receipt.strip import PAPER_COLUMNS, Code, Element, Line, ReceiptLayout, Rule, wrapped
 from firmware.receipt.writing import TITLE_SIZE, Writer
-from firmware.records import Mode, Receipt, StoredRecord
+from firmware.records import Mode, Reason, Receipt, StoredRecord
 from firmware.signing import cose, receipt_code
 from firmware.signing.keys import DeviceClaims
 from firmware.signing.schema import FailedRule, RecordEntry, check_record
 
-_RULE_INDENT = 4
-"""Columns of a rule's id and the space behind it."""
+_RULE_INDENT = 5
+"""Columns of a rule's id, the mark of a warning and the space behind it."""
 
 _SHARED_RULES = (
     *("H1", "H2", "H3", "H4", "H5", "H6", "H7", "H8", "H9", "H10", "H11"),
@@ -60,15 +61,17 @@ def compose(
     if record.layout.hex() != form.sha256:
         raise ReceiptRefused("receipt-other-layout", form=form.id)
     code = receipt_code.encode(stored.sealed.receipt)
+    receipt = Receipt(code, copy, copies, reprint)
     writer = Writer(Mode(record.mode), PAPER_COLUMNS[width_dots], language)
     kid = cose.parse(stored.sealed.cose).kid
     elements = (
         *writer.banner(),
-        *writer.head("title", copy, copies, reprint),
+        *writer.head("title", receipt),
         *_correction(writer, record),
         *writer.polling_station(record.tps, place),
         *writer.lines(form.title[language], bold=True),
         *number_lines(record.fields, form.fields, writer.columns, language),
+        *writer.banner(),
         *_rules(writer, record, form),
         *_fingerprint(writer, stored.sealed.sha256),
         *_proof(writer, record, kid, device, zone or zone_of(record.tps)),
@@ -76,15 +79,17 @@ def compose(
         *writer.paragraph("verify"),
         *writer.banner(),
     )
-    return ReceiptLayout(Receipt(code, copy, copies, reprint), width_dots, elements)
+    return ReceiptLayout(receipt, width_dots, elements)
 
 
 def _correction(writer: Writer, record: RecordEntry) -> Iterator[Element]:
     """Which record this one corrects, and why."""
     if record.supersedes is not None:
         yield Rule()
+        yield writer.bar(writer.say("correction"), TITLE_SIZE, TITLE_SIZE)
         yield from writer.paragraph("supersedes", fingerprint=short_fingerprint(record.supersedes))
-        yield from writer.paragraph("reason", reason=record.reason)
+        known = record.reason in set(Reason)
+        yield from writer.paragraph("reason", reason=writer.say(f"reason-{record.reason}") if known else record.reason)
 
 
 def _rules(writer: Writer, record: RecordEntry, form: FormLayout) -> Iterator[Element]:
@@ -97,8 +102,10 @@ def _rules(writer: Writer, record: RecordEntry, form: FormLayout) -> Iterator[El
         yield from writer.lines(writer.say("rules-hold" if whole else "rules-partly"))
     for rule in record.failed:
         first, *rest = wrapped(_rule(writer, rule, form), writer.columns - _RULE_INDENT)
-        yield Line(f"{rule.rule:<{_RULE_INDENT - 1}} {first}")
+        yield Line(f"{rule.rule + '?' * rule.warning:<{_RULE_INDENT - 1}} {first}")
         yield from (Line(" " * _RULE_INDENT + text) for text in rest)
+    if any(rule.warning for rule in record.failed):
+        yield from writer.lines(writer.say("warning"))
 
 
 def _rule(writer: Writer, rule: FailedRule, form: FormLayout) -> str:
@@ -107,8 +114,7 @@ def _rule(writer: Writer, rule: FailedRule, form: FormLayout) -> str:
     row = row_label(rule.fields, fields, writer.language) if rule.fields else ""
     first = fields[rule.fields[0]].label[writer.language] if rule.fields else ""
     left, right = ("-" if side is None else side for side in (rule.left, rule.right))
-    text = writer.say(key, row=row, first=first, left=left, right=right)
-    return f"{text} ({writer.say('warning')})" if rule.warning else text
+    return writer.say(key, row=row, first=first, left=left, right=right)
 
 
 def _fingerprint(writer: Writer, sha256: bytes) -> Iterator[Element]:
@@ -132,7 +138,7 @@ def _proof(
     for page in record.pages:
         yield from writer.fact("picture", hex_prefix(page.sha256), page=page.page)
     yield from writer.fact("record", writer.say("sequence", sequence=record.sequence))
-    yield from writer.fact("log", writer.say("log-entries", size=record.log.size))
+    yield from writer.fact("log", writer.say("log-before", size=record.log.size))
     yield from writer.fact("root", hex_prefix(record.log.root))
     yield from writer.fact("device", hex_prefix(kid))
     yield from writer.key(device)

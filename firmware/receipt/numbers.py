@@ -1,11 +1,14 @@
 """The numbers of a record as lines of a receipt. Pure.
 
 Fields that stand as men, women and both (`..._l`, `..._p`, `..._j`) share a row; the votes are large and also in words.
-A number that a person corrected or typed carries a mark, which the legend explains.
+A number that a person corrected or typed carries a mark, which the legend explains. Where the votes of single
+candidates would make the strip longer than MOST_ROWS lines, the totals of their parties stand alone, in words too, and
+a sentence says where the rest is.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 
@@ -28,6 +31,14 @@ SECTIONS = ("pemilih", "pengguna", "disabilitas", "surat_suara", "partai", "suar
 RESULT = "suara"
 """The section of the votes."""
 
+PARTIES = "partai"
+"""The section of the votes of parties and their candidates."""
+
+_PARTY_TOTAL = re.compile(r"partai_[0-9]+_total")
+
+MOST_ROWS = 60
+"""Lines for parties and their candidates: 22 cm of paper. A DPR has up to 18 parties with 10 candidates each: 75 cm."""
+
 _SEXES = ("l", "p", "j")
 _CELL = 5
 """Columns of one number in a row of three: a space, three digits and the mark; four digits still fit."""
@@ -37,13 +48,20 @@ def number_lines(fields: list[FieldEntry], form: Mapping[str, Field], columns: i
     """All numbers, section by section in form order, then the legend of the marks in use."""
     section = ""
     rows = _rows(fields)
+    hidden = _hidden(fields)
     for row in rows:
+        if row[0].id in hidden:
+            continue
         if _section(row[0]) != section:
             section = _section(row[0])
             yield Rule()
             yield from _heading(section, len(row) == len(_SEXES), columns, language)
-        yield from _row_lines(row, form, columns, language)
+        yield from _row_lines(row, form, columns, language, alone=bool(hidden))
     yield Rule()
+    if hidden:
+        text = sentence("receipt.rows-elsewhere", language, count=len(hidden))
+        yield from (Line(line, bold=True) for line in wrapped(text, columns))
+        yield Rule()
     yield from _legend(fields, columns, language)
 
 
@@ -52,6 +70,14 @@ def row_label(names: list[str], form: Mapping[str, Field], language: str) -> str
     labels = [form[name].label[language] for name in names]
     common = takewhile(lambda words: len(set(words)) == 1, zip(*(label.split() for label in labels), strict=False))
     return " ".join(words[0] for words in common).rstrip(",:-") or labels[-1]
+
+
+def _hidden(fields: list[FieldEntry]) -> frozenset[str]:
+    """The fields of single candidates, when there are too many of them for one strip."""
+    parties = [entry.id for entry in fields if _section(entry) == PARTIES]
+    if len(parties) <= MOST_ROWS:
+        return frozenset()
+    return frozenset(name for name in parties if not _PARTY_TOTAL.fullmatch(name))
 
 
 def _section(entry: FieldEntry) -> str:
@@ -82,7 +108,10 @@ def _heading(section: str, sexes: bool, columns: int, language: str) -> Iterator
     yield Line(f"{last:<{columns - len(heads)}}{heads}", bold=True)
 
 
-def _row_lines(row: list[FieldEntry], form: Mapping[str, Field], columns: int, language: str) -> Iterator[Line]:
+def _row_lines(
+    row: list[FieldEntry], form: Mapping[str, Field], columns: int, language: str, alone: bool
+) -> Iterator[Line]:
+    """`alone`: the totals of parties stand without their candidates, as results do."""
     label = row_label([entry.id for entry in row], form, language)
     if len(row) > 1:
         cells = "".join(f"{_digits(entry):>{_CELL - 1}}{MARKS[entry.settled]}" for entry in row)
@@ -91,10 +120,11 @@ def _row_lines(row: list[FieldEntry], form: Mapping[str, Field], columns: int, l
         yield Line(f"{last:<{columns - len(cells)}}{cells}")
         return
     value = f"{_digits(row[0]):>3}{MARKS[row[0].settled]}"
-    if _section(row[0]) != RESULT:
-        yield from map(Line, leader(label, value, columns))
+    result, total = _section(row[0]) == RESULT, bool(_PARTY_TOTAL.fullmatch(row[0].id))
+    height = 2 if result else 1
+    yield from (Line(text, bold=result or total, height=height) for text in leader(label, value, columns))
+    if not result and not (total and alone):
         return
-    yield from (Line(text, bold=True, height=2) for text in leader(label, value, columns))
     yield from (Line(f"{text:>{columns - 1}}") for text in wrapped(_in_words(row[0], language), columns - 1))
 
 

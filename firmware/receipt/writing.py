@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from firmware.messages import DEFAULT_LANGUAGE, sentence
 from firmware.receipt.clock import Zone, local_time
 from firmware.receipt.strip import Element, Line, Rule, pair, plain, wrapped
-from firmware.records import Mode
+from firmware.records import Mode, Receipt
 from firmware.signing.keys import DeviceClaims
 
 TITLE_SIZE = 2
@@ -52,13 +52,13 @@ class Writer:
         """`text` white on black over the whole width of the paper, in letters of `width` x `height`."""
         return Line(f"{text:^{self.columns // width}}", bold=True, width=width, height=height, inverse=True)
 
-    def head(self, title: str, copy: int, copies: int, reprint: bool) -> Iterator[Element]:
+    def head(self, title: str, receipt: Receipt) -> Iterator[Element]:
         """What this strip is and is not, and which of how many."""
         words = wrapped(self.say(title), self.columns // TITLE_SIZE)
         yield from (Line(text, bold=True, width=TITLE_SIZE, height=TITLE_SIZE, centred=True) for text in words)
         yield from self.lines(self.say("not-the-form"), bold=True, centred=True)
-        yield Line(self.say("copy", copy=copy, copies=copies), centred=True)
-        if reprint:
+        yield Line(self.say("copy", copy=receipt.copy, copies=receipt.copies), centred=True)
+        if receipt.reprint:
             yield self.bar(self.say("reprint"), TITLE_SIZE, TITLE_SIZE)
 
     def polling_station(self, tps: str, place: str) -> Iterator[Element]:
@@ -83,7 +83,8 @@ class Writer:
         """The device's serial and how its key is kept; without its certificate, that this is not known."""
         if device is not None:
             yield from self.fact("serial", device.serial)
-        yield from self.fact("key", self.say(f"key-{device.protection if device else 'unknown'}"))
+        world = f" ({self.say(f'banner-{device.world}')})" if device and device.world is not Mode.REAL else ""
+        yield from self.fact("key", self.say(f"key-{device.protection if device else 'unknown'}") + world)
 
 
 def unix_time(at: datetime) -> int:
