@@ -90,8 +90,13 @@ def allowed_users(screen_user: str) -> frozenset[int]:
 
 
 def owner_by_kernel(client: Address, ours: Address) -> int | None:
-    """Who made the client's socket, by the kernel's tables of now; None when they do not tell."""
-    return owner_in(_rows(TABLES), client, ours)
+    """Who made the client's socket, by the kernel's tables of now; None when they do not tell.
+
+    A table takes the kernel as long as it has places for connections, some milliseconds: the second is read only when
+    the first, where all but IPv6 programs stand, does not tell.
+    """
+    owners = (owner_in(_rows(table), client, ours) for table in TABLES)
+    return next((owner for owner in owners if owner is not None), None)
 
 
 def owner_in(rows: Iterable[str], client: Address, ours: Address) -> int | None:
@@ -103,19 +108,19 @@ def owner_in(rows: Iterable[str], client: Address, ours: Address) -> int | None:
         wanted = {(_printed(client, mapped), _printed(ours, mapped), ESTABLISHED) for mapped in (False, True)}
     except ValueError:
         return None
-    matches = filter(None, map(_ROW.match, rows))
+    port = f":{client[1]:04X} "
+    matches = filter(None, (_ROW.match(row) for row in rows if port in row))
     found = {int(row["uid"]) for row in matches if (row["local"], row["remote"], row["state"]) in wanted}
     return found.pop() if len(found) == 1 else None
 
 
-def _rows(tables: Iterable[Path]) -> Iterator[str]:
-    """The rows of the tables that can be read."""
-    for table in tables:
-        try:
-            with table.open(encoding="ascii", errors="replace") as file:
-                yield from file
-        except OSError as problem:
-            _log.error("screen.peers-unknown", table=str(table), problem=problem.strerror)
+def _rows(table: Path) -> Iterator[str]:
+    """The rows of a table; none when it cannot be read."""
+    try:
+        with table.open(encoding="ascii", errors="replace") as file:
+            yield from file
+    except OSError as problem:
+        _log.error("screen.peers-unknown", table=str(table), problem=problem.strerror)
 
 
 def _printed(address: Address, mapped: bool) -> str:
