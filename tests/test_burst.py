@@ -126,5 +126,25 @@ def test_a_hand_lies_on_the_numbers() -> None:
     assert why(picture) is PageRefusal.COVERED
 
 
+@pytest.mark.parametrize("form", [HASIL, C1])
+def test_the_page_is_in_the_dark(form: str) -> None:
+    assert why(np.asarray(page(form, 1) * 0.07, np.uint8)) is PageRefusal.TOO_DARK
+
+
+@pytest.mark.parametrize("form", [HASIL, C1])
+def test_the_page_lies_too_far_away(form: str) -> None:
+    far = np.full((PHONE[1], PHONE[0], 3), 70, np.uint8)
+    small = cv2.resize(page(form, 1), None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA)
+    far[800 : 800 + small.shape[0], 600 : 600 + small.shape[1]] = small
+    assert why(far) is PageRefusal.TOO_FAR
+
+
+def test_a_lamp_is_mirrored_on_the_numbers() -> None:
+    picture = page()
+    rows, columns = np.mgrid[: PHONE[1], : PHONE[0]]
+    away = ((columns / PHONE[0] - 0.75) / 0.08) ** 2 + ((rows / PHONE[1] - 0.45) / 0.08) ** 2
+    assert why(np.asarray(np.clip(picture + 900 * np.exp(-away)[..., None], 0, 255), np.uint8)) is PageRefusal.GLARE
+
+
 def test_a_wall_has_nothing_missing() -> None:
     assert why(np.full((2000, 1500, 3), 128, np.uint8)) is PageRefusal.NO_FORM

@@ -16,6 +16,8 @@ from firmware.capture.marks import square_centres
 from firmware.capture.rulings import Floats, probe, project
 from firmware.records import Gray
 
+THUMB_SIDE = 96
+"""Pixels of the longer side of a picture's thumb."""
 LEAST_FILL = 0.55
 """Part of the picture's height or width that the sheet must fill: a digit box of a plano form then has 37 pixels
 a side in a 12-megapixel picture, where the model looks at 48."""
@@ -69,6 +71,12 @@ class Instruction(StrEnum):
     UNCLEAR = "unclear"
     """The form is there; which of its pages this is, is not clear."""
     GOOD = "good"
+
+
+def thumb_of(gray: Gray) -> Gray:
+    """The thumb of a picture."""
+    factor = THUMB_SIDE / max(gray.shape)
+    return np.asarray(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def flaw_without_page(gray: Gray, thumb: Gray) -> Instruction | None:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.capture.flaws import Instruction, flaw_of_page, flaw_without_page, sheet_corners
+from firmware.capture.flaws import Instruction, flaw_of_page, flaw_without_page, sheet_corners, thumb_of
 from firmware.capture.glimpse import Glimpse, find
 from firmware.capture.rulings import project
 from firmware.capture.search import targets_of
@@ -22,8 +22,6 @@ from firmware.records import Gray
 
 GOOD_SECONDS = 0.5
 """A page must stay good this long before the lamp says so: a hand that passes by is not a page."""
-THUMB_SIDE = 96
-"""Pixels of the longer side of the picture in which change and light are judged."""
 SAME_LEVELS = 6.0
 """Grey levels by which a picture's thumb may differ anywhere and still count as the same picture: noise, flicker."""
 STILL_SHARE = 0.004
@@ -113,7 +111,7 @@ def _instruction(sight: Sight, wanted: Wanted, moved: bool) -> Instruction:
 def look(bgr: Bgr, wanted: Sequence[FormLayout], others: Sequence[FormLayout], before: Sight | None) -> Sight:
     """What the picture shows; nothing is looked for again in a picture that is still the same."""
     gray = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
-    thumb = _thumb(gray)
+    thumb = thumb_of(gray)
     if before is not None and _same(before.thumb, thumb):
         return before
     glimpse = find(gray, targets_of(wanted), targets_of(others), before.glimpse if before else None)
@@ -124,11 +122,6 @@ def look(bgr: Bgr, wanted: Sequence[FormLayout], others: Sequence[FormLayout], b
 
 
 # --- what has changed
-
-
-def _thumb(gray: Gray) -> Gray:
-    factor = THUMB_SIDE / max(gray.shape)
-    return np.asarray(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _same(before: Gray, now: Gray) -> bool:
