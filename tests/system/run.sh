@@ -4,6 +4,8 @@
 #   schemathesis  from PyPI: the API against its own description
 #   other users   root: who opens the screen's port
 #   emupos      an ESC/POS emulator and renderer from PyPI, Python 3.13 in its own environment: the printer's bytes
+#   swtpm       Debian's package (root, or already there) with tpm2-pytss from PyPI, built here: the key in a TPM
+#   systemd-creds  Debian's systemd (root): the key sealed to this machine
 #   real forms  ../shared/data, where it exists: reading and registration on real pictures
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -17,6 +19,17 @@ fi
 $BIN/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/system.txt
 have_chromium || echo "skipped: the screens in a browser (no chromium, and no right to install it)"
 [ "$(id -u)" = 0 ] || echo "skipped: other users of this machine (only root can become one)"
+
+have_tpm_parts() { command -v swtpm >/dev/null 2>&1 && pkg-config --exists tss2-esys 2>/dev/null; }
+if ! have_tpm_parts && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing swtpm"
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends swtpm libtss2-dev gcc libc6-dev pkg-config; } >/dev/null 2>&1
+fi
+if have_tpm_parts; then
+    $BIN/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/tpm.txt || echo "skipped: the key in a TPM (tpm2-pytss does not build)"
+else
+    echo "skipped: the key in a TPM (no swtpm or libtss2-dev, and no right to install them)"
+fi
 
 bash tests/system/emupos_venv.sh || echo "skipped: the independent printer renderer (see above)"
 
