@@ -235,6 +235,13 @@ def test_a_refusal_is_told_in_indonesian_and_english(client: FlaskClient) -> Non
     assert get(client, "/v1/nothing").json["detail"] == both("api.address-unknown")
 
 
+def test_the_program_makes_a_mistake(client: FlaskClient, sealed: SealedRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeStation, "view", lambda self: 1 / 0)
+    answer = get(client, "/v1/status")
+    assert (answer.status_code, code(answer)) == (500, "internal")
+    assert "division" not in answer.text
+
+
 # --- the log
 
 

@@ -59,6 +59,8 @@ def install(app: Flask) -> None:
 
 def _refused(refusal: Exception) -> Response:
     assert isinstance(refusal, Refused)
+    if not request.path.startswith(PREFIX):
+        raise refusal
     status = STATUSES.get(refusal.code, HTTPStatus.SERVICE_UNAVAILABLE)
     domain = "api" if isinstance(refusal, ApiRefused) else "error"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
