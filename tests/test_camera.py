@@ -268,7 +268,7 @@ def test_a_fault_comes_twice_in_a_row(fault: CameraFault) -> None:
 SAYS = """
 import socket, sys, time
 link = socket.socket(fileno=int(sys.argv[-2]))
-link.send(b'{"type":"Alive"}')
+link.send(b'{"type":"Ready"}')
 link.recv(65536)
 link.send(%r)
 time.sleep(60)
@@ -303,18 +303,42 @@ def test_a_preview_larger_than_its_room() -> None:
         camera.close()
 
 
+LOADS = """
+import importlib, sys, time, types
+from firmware.capture import camera_start
+seconds, sys.argv = float(sys.argv[1]), sys.argv[2:]
+
+def load(name):
+    time.sleep(seconds)
+    importlib.import_module(name)
+
+camera_start.importlib = types.SimpleNamespace(import_module=load)
+camera_start.main()
+"""
+
+
 @pytest.mark.parametrize(
     ("program", "fault"),
     [
         (["/nowhere/camera"], CameraFault.CRASHED),
         ([sys.executable, "-c", "raise SystemExit(1)"], CameraFault.CRASHED),
         ([sys.executable, "-c", "import time; time.sleep(60)"], CameraFault.HUNG),
+        ([sys.executable, "-c", LOADS, "60", "camera_start", "driver"], CameraFault.HUNG),
     ],
 )
 def test_the_camera_process_does_not_start(program: Sequence[str], fault: CameraFault) -> None:
-    camera = ProcessCamera(program, Patience(start=1.0))
+    camera = ProcessCamera(program, Patience(loading=0.5))
     try:
         assert camera.capture() is fault
+    finally:
+        camera.close()
+
+
+def test_the_libraries_come_from_a_slow_card(desk: Desk) -> None:
+    """Together they take longer than the kiosk waits for a sign of life."""
+    camera = ProcessCamera([sys.executable, "-c", LOADS, "0.8", *command(desk, EXPOSURE)[2:]])
+    try:
+        assert frames(camera)
     finally:
         camera.close()
 

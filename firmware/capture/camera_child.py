@@ -25,6 +25,7 @@ from firmware.capture.camera_wire import (
     Answer,
     Ask,
     Heard,
+    Ready,
     Request,
     Window,
     create_memory,
@@ -42,8 +43,9 @@ class Patience:
 
     silence: float = 3.0
     """Between two signs of life: so long a person who pressed a button waits before pressing again."""
-    start: float = 15.0
-    """Until a new process speaks for the first time: it loads libraries from a slow card; no camera is asked yet."""
+    loading: float = 3.0
+    """The same while a new process loads one library after another; no camera is asked yet. One that took longer for
+    one of them is stopped, and the next process finds it in memory."""
     capture: float = 12.0
     """For a whole capture with all its signs of life: opening 3 s, focusing up to 5 s, a burst 2 s."""
     preview: float = 0.2
@@ -117,7 +119,7 @@ class Child:
         """The answer to `number` as soon as it is there; None when it is not there in time. Raises Useless."""
         until = time.monotonic() + seconds
         while (heard := self._hear(until)) is not None:
-            if not isinstance(heard, Alive) and heard.number == number:
+            if not isinstance(heard, Alive | Ready) and heard.number == number:
                 return heard
         return None
 
@@ -149,15 +151,15 @@ class Child:
                 raise Useless(CameraFault.HUNG, "silent")
             return None
         heard = self._receive()
-        self._ready, self._since = True, time.monotonic()
-        if not isinstance(heard, Alive):
+        self._ready, self._since = self._ready or not isinstance(heard, Alive), time.monotonic()
+        if not isinstance(heard, Alive | Ready):
             self.awaited.pop(heard.number, None)
         return heard
 
     def _silent_at(self) -> float:
         """When its silence has lasted too long."""
         if not self._ready:
-            return self._since + self._patience.start
+            return self._since + self._patience.loading
         return self._since + self._patience.silence if self.awaited else math.inf
 
     def _receive(self) -> Heard:

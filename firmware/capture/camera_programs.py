@@ -11,7 +11,11 @@ def camera_program(camera: CameraConfig) -> list[str]:
     """For ProcessCamera."""
     match camera.driver:
         case CameraDriver.PICAMERA2:
-            driver = ["firmware.capture.picamera2_camera"]
+            return started("firmware.capture.picamera2_camera")
         case CameraDriver.V4L2:
-            driver = ["firmware.capture.v4l2_camera", camera.device]
-    return [sys.executable, "-m", *driver]
+            return started("firmware.capture.v4l2_camera", camera.device)
+
+
+def started(module: str, *options: str) -> list[str]:
+    """The program of a driver's module."""
+    return [sys.executable, "-m", "firmware.capture.camera_start", module, *options]

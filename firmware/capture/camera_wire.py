@@ -49,6 +49,10 @@ class Alive(_Message, frozen=True):
     """A sign of life: the driver has come one step further."""
 
 
+class Ready(_Message, frozen=True):
+    """Everything is loaded: from now on it answers. The camera is opened by the first request."""
+
+
 class Failed(_Message, frozen=True):
     """There is no picture."""
 
@@ -81,7 +85,7 @@ class Taken(_Message, frozen=True):
 
 
 Answer = Failed | Shown | Taken
-Heard = Alive | Failed | Shown | Taken
+Heard = Alive | Ready | Failed | Shown | Taken
 
 encode = msgspec.json.Encoder().encode
 decode_ask = msgspec.json.Decoder(Ask).decode

@@ -1,7 +1,8 @@
 """The camera's own process: it alone holds the device, does what it is asked, and is killed when it falls silent.
 
 A driver module serves itself: `serve(lambda alive: Driver(..., alive))` under `if __name__ == "__main__"`. Its process
-gets two descriptors by number as the last arguments (socket, memory) and the kiosk's end of life on standard input.
+is begun by camera_start.py, and gets two descriptors by number as the last arguments (socket, memory) and the kiosk's
+end of life on standard input.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from firmware.capture.camera_wire import (
     Answer,
     Ask,
     Failed,
+    Ready,
     Request,
     Shot,
     Shown,
@@ -51,8 +53,8 @@ def serve(open_camera: Callable[[SignOfLife], Camera]) -> None:
     def alive() -> None:
         link.send(encode(Alive()))
 
-    alive()
     camera = open_camera(alive)
+    link.send(encode(Ready()))
     while asked := link.recv(MESSAGE_BYTES):
         link.send(encode(_answer(decode_ask(asked), camera, window)))
 

@@ -19,7 +19,7 @@ from firmware.capture.camera_process import ProcessCamera
 from tests.simulators.camera import Desk, Trouble, command, patchwork
 
 EXPOSURE_SECONDS = 0.005
-PATIENCE = Patience(silence=1.0, start=8.0, preview=0.1, rest=0.0)
+PATIENCE = Patience(silence=1.0, preview=0.1, rest=0.0)
 """Shorter than the kiosk's: the faults are the same, and the run is over sooner."""
 GOOD = "pictures"
 SAMPLE_EVERY = 10

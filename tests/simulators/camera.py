@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 
 from firmware.capture.camera import CameraFault, Preview
+from firmware.capture.camera_programs import started
 from firmware.capture.camera_worker import SignOfLife, serve
 from firmware.capture.picture import frame_from_bytes
 from firmware.capture.shots import BURST_FRAMES, judge, preview_of
@@ -229,7 +230,7 @@ def command(
 ) -> list[str]:
     """The program of a process with this camera, for ProcessCamera."""
     options = (desk.folder.absolute(), seconds, int(helping_hand), burst, int(steady))
-    return [sys.executable, "-m", "tests.simulators.camera", *map(str, options)]
+    return started("tests.simulators.camera", *map(str, options))
 
 
 def main() -> None:
