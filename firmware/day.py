@@ -19,6 +19,9 @@ KEY = "day"
 OFFICIALS = 2
 """Receipts beside those of the witnesses: one for the pengawas (PTPS), one for the KPPS."""
 
+WITNESSES_MOST = 28
+"""A witness of each of 24 parties, and spares."""
+
 
 class Stage(StrEnum):
     """How far the day is."""

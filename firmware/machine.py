@@ -54,6 +54,21 @@ class Machine(ABC):
             self._guarded(lambda: answers.append(command()))
             return answers[0] if answers else Answer.FAULT
 
+    def _command(
+        self,
+        states: Collection[State],
+        state: State,
+        work: Callable[[], None],
+        also: Callable[[], Answer] = lambda: Answer.ACCEPTED,
+    ) -> Answer:
+        """A command that takes time, in one of `states` and when `also` agrees."""
+
+        def begin() -> Answer:
+            answer = self._may(states)
+            return self._work(also() if answer is Answer.ACCEPTED else answer, state, work)
+
+        return self._at_once(begin)
+
     def _work(self, answer: Answer, state: State, work: Callable[[], None]) -> Answer:
         """Begins work aside when the answer so far is `accepted`."""
         if answer is Answer.ACCEPTED:

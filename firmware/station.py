@@ -16,29 +16,25 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
 
-from firmware import day as days
 from firmware import delays
 from firmware.capture.camera import CameraFault
 from firmware.counting import Counting
-from firmware.day import Checked
-from firmware.events import Event, Journal
+from firmware.daily import DayMachine, only_if
+from firmware.events import Event
 from firmware.live import Live
-from firmware.machine import Machine
 from firmware.panel import show
 from firmware.panel.panel import Sound
 from firmware.panel.view import Answer, Notice, SessionView
 from firmware.parts import Parts, Place
-from firmware.pin import PinAnswer
 from firmware.records import Page, Press, Reason, RefusedPage
-from firmware.states import BRINGING, OPEN, WORKING, State
+from firmware.states import BRINGING, OPEN, State
 from firmware.taking import best_page
 from firmware.tally.review import ROLES, Review, ReviewRefused
-from firmware.today import Today
 
 VERSION_DIGITS = 16
 """Hexadecimal digits of a view's version: two views of one day do not share 64 bits of hash by chance."""
@@ -46,16 +42,11 @@ VERSION_DIGITS = 16
 _log = structlog.get_logger(__name__)
 
 
-class Station(Machine):
+class Station(DayMachine):
     """The kiosk of one TPS. Threads may share it; make it with `open`."""
 
     def __init__(self, place: Place, parts: Parts) -> None:
-        super().__init__(Journal(parts.ledger.append_event), parts.start)
-        self._place = place
-        self._parts = parts
-        self._today = Today(place, parts)
-        self._checks: tuple[Checked, ...] | None = ()
-        self._print_problem: str | None = None
+        super().__init__(place, parts)
         self._live = Live(parts.camera, parts.layouts, parts.clock)
         self._watched_until = 0.0
         self._shown = self._look()
@@ -96,69 +87,14 @@ class Station(Machine):
         """What lies under the camera (JPEG)."""
         return self._live.picture if self._takes_pages else None
 
-    # --- the day: opening -------------------------------------------------------------------------------------------
-
-    def examine(self) -> Answer:
-        """Before a day: the kiosk looks at itself, and shows what it finds."""
-        with self._lock:
-            return self._look_at_itself(self._may({State.CLOSED, State.OPENING}))
-
-    def _look_at_itself(self, answer: Answer) -> Answer:
-        if answer is Answer.ACCEPTED:
-            self._checks = None
-        return self._work(answer, State.OPENING, self._examine)
-
-    def _examine(self) -> None:
-        checks = tuple(self._parts.checks())
-        missing = ",".join(entry.name for entry in checks if not entry.ok)
-        self._journal.write(Event.CHECKED, checks=len(checks), missing=missing)
-        self._checks = checks
-        self._publish()
-
-    def open_day(self, pin: str, witnesses: int = 0) -> Answer:
-        """The ketua opens the day; `witnesses` get a receipt each, beside pengawas and KPPS."""
-        return self._at_once(lambda: self._open_day(pin, witnesses))
-
-    def _open_day(self, pin: str, witnesses: int) -> Answer:
-        answer = self._may({State.OPENING})
-        if answer is Answer.ACCEPTED and not days.ready(self._checks or ()):
-            answer = Answer.NOT_READY
-        if answer is Answer.ACCEPTED:
-            answer = self._judge(pin)
-        if answer is Answer.ACCEPTED:
-            sealed = len(self._parts.ledger.record_hashes())
-            copies = max(self._parts.copies, witnesses + days.OFFICIALS if witnesses else 0)
-            self._today.save(self._today.day.opened(self._checks or (), copies, sealed, self._parts.now()))
-            self._journal.write(Event.DAY_OPENED, day=self._today.day.number, tps=self._place.tps, copies=copies)
-        return self._work(answer, State.PRINTING, lambda: self._print(again=False))
-
-    def _judge(self, pin: str) -> Answer:
-        answer = self._parts.pin.judge(pin)
-        if answer is PinAnswer.RIGHT:
-            return Answer.ACCEPTED
-        if answer is PinAnswer.WRONG:
-            self._journal.write(Event.PIN_WRONG, wrong=self._parts.pin.wrong)
-        return Answer.PIN_WRONG if answer is PinAnswer.WRONG else Answer.PIN_LOCKED
-
-    def back(self) -> Answer:
-        """Out of opening or closing, as if nothing had been begun."""
-        return self._at_once(self._back)
-
-    def _back(self) -> Answer:
-        answer = self._may({State.OPENING, State.CLOSING})
-        if answer is Answer.ACCEPTED:
-            self._rest(None)
-        return answer
-
     # --- the day: which contest -------------------------------------------------------------------------------------
 
     def pick(self, contest: str) -> Answer:
         """Takes up a contest where it stands; an empty name puts the one at hand aside."""
-        with self._lock:
-            answer = self._may(OPEN)
-            if answer is Answer.ACCEPTED and contest and contest not in self._today.countings:
-                answer = Answer.REFUSED
-            return self._work(answer, State.READING, lambda: self._pick(contest))
+        known = contest == "" or contest in self._today.countings
+        return self._command(
+            OPEN, State.READING, lambda: self._pick(contest), lambda: Answer.ACCEPTED if known else Answer.REFUSED
+        )
 
     def _pick(self, contest: str) -> None:
         self._take_up(contest)
@@ -204,11 +140,9 @@ class Station(Machine):
 
     def press(self, press: Press) -> Answer:
         """The button: one picture."""
-        with self._lock:
-            answer = self._may(BRINGING)
-            if answer is Answer.ACCEPTED and not self._today.wanted():
-                answer = Answer.NOT_NOW
-            return self._work(answer, State.CAPTURING, lambda: self._capture(press))
+        return self._command(
+            BRINGING, State.CAPTURING, lambda: self._capture(press), lambda: only_if(bool(self._today.wanted()))
+        )
 
     def _capture(self, press: Press) -> None:
         shots = self._live.capture()
@@ -240,9 +174,9 @@ class Station(Machine):
 
     def choose(self, replace: bool) -> Answer:
         """A person says which of two pictures of a page stays; the other one is kept on disk."""
-        with self._lock:
-            answer = self._may(BRINGING, choosing=True)
-            return self._work(answer, State.READING, lambda: self._choose(replace))
+        return self._at_once(
+            lambda: self._work(self._may(BRINGING, choosing=True), State.READING, lambda: self._choose(replace))
+        )
 
     def _choose(self, replace: bool) -> None:
         hand = self._in_hand()
@@ -334,11 +268,9 @@ class Station(Machine):
 
     def amend(self, reason: Reason) -> Answer:
         """Begins to correct the sealed record at hand: the same pages and numbers, open to change."""
-        with self._lock:
-            answer = self._may({State.IDLE})
-            if answer is Answer.ACCEPTED and (self._hand is None or self._hand.stored is None):
-                answer = Answer.NOT_NOW
-            return self._work(answer, State.READING, lambda: self._amend(reason))
+        return self._command(
+            {State.IDLE}, State.READING, lambda: self._amend(reason), lambda: only_if(self._hand is not None)
+        )
 
     def _amend(self, reason: Reason) -> None:
         hand = self._in_hand()
@@ -348,11 +280,9 @@ class Station(Machine):
 
     def drop_correction(self) -> Answer:
         """The sealed record stands as it is."""
-        with self._lock:
-            answer = self._may({State.REVIEWING})
-            if answer is Answer.ACCEPTED and not self._in_hand().correcting:
-                answer = Answer.NOT_NOW
-            return self._work(answer, State.READING, self._drop_correction)
+        return self._command(
+            {State.REVIEWING}, State.READING, self._drop_correction, lambda: only_if(self._in_hand().correcting)
+        )
 
     def _drop_correction(self) -> None:
         hand = self._in_hand()
@@ -360,78 +290,11 @@ class Station(Machine):
         self._journal.write(Event.CORRECTION_DROPPED, contest=hand.race.id)
         self._rest(None)
 
-    # --- Record -> Receipt ------------------------------------------------------------------------------------------
-
-    def reprint(self) -> Answer:
-        """Prints what is not certainly on paper; when everything is, all of it again."""
-        with self._lock:
-            answer = self._may({State.IDLE, State.CLOSED})
-            if answer is Answer.ACCEPTED and self._today.document() is None:
-                answer = Answer.NOT_NOW
-            return self._work(answer, State.PRINTING, lambda: self._print(again=True))
-
-    def judge_strip(self, copy: int, whole: bool) -> Answer:
-        """A person says whether a doubtful strip came out whole."""
-
-        def judge() -> Answer:
-            document, answer = self._today.document(), self._may({State.IDLE, State.CLOSED})
-            if answer is not Answer.ACCEPTED or document is None:
-                return answer if document else Answer.NOT_NOW
-            self._parts.receipts.answer(document[1].name, copy, whole)
-            self._journal.write(Event.STRIP_JUDGED, document=document[1].name, copy=copy, whole=int(whole))
-            self._print_problem = self._today.unprinted()
-            self._publish()
-            return Answer.ACCEPTED
-
-        return self._at_once(judge)
-
-    def _print(self, again: bool) -> None:
-        """Prints only what is stored. A printer that needs a person never takes anything from the record."""
-        document = self._today.document()
-        assert document is not None
-        self._print_problem = None
-        problem = self._parts.receipts.print(document[1], again, self._publish)
-        self._print_problem = problem
-        if problem is None:
-            self._journal.write(Event.PRINTED, document=document[1].name)
-        else:
-            self._journal.write(Event.PRINT_FAILED, document=document[1].name, problem=problem)
-        self._rest(self._notice)
-
-    # --- the day: closing -------------------------------------------------------------------------------------------
-
-    def review_day(self) -> Answer:
-        """Before the day ends: what was sealed, and what was not."""
-
-        def review() -> Answer:
-            answer = self._may({State.IDLE})
-            if answer is Answer.ACCEPTED:
-                self._take_up("")
-                self._notice = None
-                self._enter(State.CLOSING)
-            return answer
-
-        return self._at_once(review)
-
-    def close_day(self, pin: str) -> Answer:
-        """The ketua closes the day."""
-        return self._at_once(lambda: self._close_day(pin))
-
-    def _close_day(self, pin: str) -> Answer:
-        answer = self._may({State.CLOSING})
-        if answer is Answer.ACCEPTED:
-            answer = self._judge(pin)
-        if answer is Answer.ACCEPTED:
-            self._today.save(self._today.day.closed(self._parts.now()))
-            self._journal.write(Event.DAY_CLOSED, day=self._today.day.number)
-        return self._work(answer, State.PRINTING, lambda: self._print(again=False))
-
     # --- after a kill, and the way out of a fault -------------------------------------------------------------------
 
     def retry(self) -> Answer:
         """Out of a fault: goes on at the last durable step."""
-        with self._lock:
-            return self._work(self._may({State.FAULT}), State.STARTING, self._resume)
+        return self._command({State.FAULT}, State.STARTING, self._resume)
 
     def _begin(self) -> None:
         self._journal.write(Event.STARTED, tps=self._place.tps, contests=len(self._place.races))
@@ -457,30 +320,6 @@ class Station(Machine):
     def _woken(self, told: bool) -> None:
         self._print_problem = self._today.unprinted()
         self._rest(Notice("screen.resumed", good=True) if told else None)
-
-    def remark(self, notice: Notice, **told: str) -> None:
-        """What a person must know about the button or the pedal: written down, and shown unless work or a fault is."""
-        with self._lock:
-            self._journal.write(Event.PANEL, **told)
-            if self._state not in WORKING and self._state is not State.FAULT:
-                self._notice = notice
-                self._publish()
-
-    # --- states -----------------------------------------------------------------------------------------------------
-
-    def _may(self, states: Collection[State], choosing: bool = False) -> Answer:
-        """Whether this is the time for a command; while two pictures wait for a choice, only for the choice."""
-        answer = super()._may(states)
-        pending = self._hand is not None and self._hand.pending is not None
-        return Answer.NOT_NOW if answer is Answer.ACCEPTED and pending is not choosing else answer
-
-    def _occupied(self) -> bool:
-        return self._state is State.OPENING and self._checks is None
-
-    def _rest(self, notice: Notice | None) -> None:
-        """Back to waiting for a person."""
-        self._notice = notice
-        self._enter(self._today.resting)
 
     def _in_hand(self) -> Counting:
         hand = self._hand

@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,10 +21,12 @@ from tests.simulators import proof
 from tests.simulators.gallery import serve_gallery
 from tests.simulators.mishaps import mishaps
 from tests.simulators.paper.sets import demo_set
-from tests.simulators.room import NotStarted, Room, free_port
+from tests.simulators.room import PIN, NotStarted, Room, free_port
 from tests.simulators.visitor import Stuck, Visitor
 
 DEFAULT_FORM = "c.hasil-ppwp-2024"
+DAY = (DEFAULT_FORM, "c.hasil-dpr-demo")
+"""Forms of a demo that a person walks through."""
 DEFAULT_SEED = 1
 SCREEN_PORT = 8080
 
@@ -42,7 +44,7 @@ def demo_command(auto: bool, out: Path | None, port: int | None, form: str, seed
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(1))
     tell = _teller()
     try:
-        with _room(form, seed, port, tell) as room:
+        with _room(form, () if auto else _others(form), seed, port, tell) as room:
             if auto:
                 _walk(room, out, tell)
             else:
@@ -56,6 +58,11 @@ def demo_command(auto: bool, out: Path | None, port: int | None, form: str, seed
     tell("done")
 
 
+def _others(form: str) -> tuple[str, ...]:
+    """Contests beside the one of `form`, for a day with more than one."""
+    return tuple(name for name in DAY if name != form)
+
+
 def _teller() -> Callable[[str], None]:
     """Prints a line with the seconds since the start."""
     began = time.monotonic()
@@ -63,22 +70,27 @@ def _teller() -> Callable[[str], None]:
 
 
 @contextmanager
-def _room(form: str, seed: int, port: int | None, tell: Callable[[str], None]) -> Iterator[Room]:
+def _room(form: str, also: Sequence[str], seed: int, port: int | None, tell: Callable[[str], None]) -> Iterator[Room]:
     """The kiosk, running over freshly written paper, in a folder that is gone afterwards."""
-    tell(f"writing and photographing the paper: {form}, seed {seed}")
-    sheets = demo_set(form, seed)
-    stack = [(name, data) for name, data, _truth in sheets]
-    truth = {name: value for _name, _data, values in sheets for name, value in values.items()}
+    stack: list[tuple[str, bytes]] = []
+    truth: dict[str, int] = {}
+    for name in (form, *also):
+        tell(f"writing and photographing the paper: {name}, seed {seed}")
+        sheets = demo_set(name, seed)
+        stack += [(f"{name}-{file}" if also else file, data) for file, data, _truth in sheets]
+        truth |= {field: value for _, _, values in sheets for field, value in values.items() if name == form}
     with (
         tempfile.TemporaryDirectory(prefix="c1kiosk-demo-") as folder,
-        Room(Path(folder), form, stack, truth, port or free_port(SCREEN_PORT), mishaps(stack[0][1]), tell) as room,
+        Room(
+            Path(folder), form, stack, truth, port or free_port(SCREEN_PORT), mishaps(stack[0][1]), tell, also
+        ) as room,
     ):
         yield room
 
 
 def _walk(room: Room, out: Path | None, tell: Callable[[str], None]) -> None:
     """The way of a person, then the proof."""
-    visit = Visitor(room.url, room.truth, tell).walk()
+    visit = Visitor(room.url, room.truth, PIN, tell).walk()
     tell(
         f"{len(room.truth)} fields: {visit.asked} asked, {visit.corrected} corrected, "
         f"{visit.silent_errors} silent errors; {visit.taps} taps"
@@ -96,6 +108,7 @@ def _attend(room: Room) -> None:
     with serve_gallery(room) as gallery:
         click.echo(f"screen of the kiosk:          {room.url}   (Enter is the big button)")
         click.echo(f"desk, printer, receipts:      {gallery}")
+        click.echo(f"PIN of the ketua:             {PIN}")
         click.echo("Ctrl-C ends the demo.")
         while True:
             time.sleep(1)

@@ -17,7 +17,7 @@ from werkzeug.serving import make_server
 
 from firmware.http import LOOPBACK
 from tests.simulators.camera import Trouble
-from tests.simulators.room import Room
+from tests.simulators.room import PIN, Room
 
 ROLL_MM = 50_000.0
 """A new roll of thermal paper, in millimetres."""
@@ -43,6 +43,7 @@ def create_gallery(room: Room, host: str) -> Flask:
         return render_template_string(
             PAGE.read_text(encoding="utf-8"),
             url=room.url,
+            pin=PIN,
             sheets=sheets,
             under=under,
             troubles=list(Trouble),

@@ -20,6 +20,8 @@ from firmware.signing.trust import TrustRoots
 from firmware.signing.verification import verify_acknowledgement, verify_receipt, verify_record
 from tests.simulators.room import COPIES, Room
 
+FRAME = ("opening", "closing")
+"""Strips around the receipts of a day."""
 PATIENCE_SECONDS = 20.0
 """Longest wait for the collector's acknowledgement: the uplink looks once a second."""
 
@@ -34,7 +36,7 @@ class Evidence:
 
     record: bytes
     strips: tuple[bytes, ...]
-    """PNG of every whole strip that fell out of the printer."""
+    """PNG of every whole strip of the record that fell out of the printer."""
     acknowledgement: bytes
 
     @property
@@ -51,7 +53,9 @@ def gather(room: Room) -> Evidence:
             raise NotProven(f"{len(entries)} records")
         record = http.get(f"/v1/records/{entries[0]['sha256']}").raise_for_status().content
     strips = [strip.path.read_bytes() for strip in room.printer.strips if strip.whole and strip.path]
-    return Evidence(record, tuple(strips), _acknowledgement(room, hashlib.sha256(record).digest()))
+    if len(strips) != COPIES + len(FRAME):
+        raise NotProven(f"{len(strips)} strips, not {COPIES} receipts and {' and '.join(FRAME)}")
+    return Evidence(record, tuple(strips[1:-1]), _acknowledgement(room, hashlib.sha256(record).digest()))
 
 
 def _acknowledgement(room: Room, record: bytes) -> bytes:
@@ -80,8 +84,6 @@ def _check(room: Room, evidence: Evidence, trust: TrustRoots) -> Iterator[str]:
     if values != dict(room.truth):
         raise NotProven("the record does not say what the paper says")
     yield f"its {len(values)} numbers are those on the paper"
-    if len(evidence.strips) != COPIES:
-        raise NotProven(f"{len(evidence.strips)} of {COPIES} receipts")
     for strip in evidence.strips:
         receipt = verify_receipt(receipt_code.decode(read_code(strip)), trust)
         if receipt.statement.record != evidence.sha256:

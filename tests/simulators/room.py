@@ -25,6 +25,7 @@ from firmware.errors import SignerRefused
 from firmware.forms.layout import FormLayout
 from firmware.forms.loader import shipped_layouts
 from firmware.http import LOOPBACK
+from firmware.pin import make_pin
 from firmware.signing.acknowledgement import open_collector_key
 from firmware.signing.client import SignerClient
 from firmware.signing.key_file import load_certificate
@@ -39,6 +40,8 @@ VOTERS = 300
 """On the list of the TPS, where the form does not say."""
 COPIES = 3
 """Receipts of the demo: a witness for each of three pairs."""
+PIN = "482913"
+"""Of the ketua of the demo, who tells it everybody."""
 START_SECONDS = 30.0
 """Longest wait for a process to answer: on a slow machine the libraries alone take 5 s to load."""
 STOP_SECONDS = 5.0
@@ -51,7 +54,7 @@ class NotStarted(Exception):
 
 class Room:
     """The demo's processes in `folder`, which must be empty. `stack` are the sheets that lie on the desk, `truth` what
-    is written on them by field id."""
+    is written on those of `form` by field id; `also` are the forms of further contests of the day."""
 
     def __init__(
         self,
@@ -62,9 +65,10 @@ class Room:
         port: int | None = None,
         extra: Sequence[tuple[str, bytes]] = (),
         tell: Callable[[str], None] = lambda line: None,
+        also: Sequence[str] = (),
     ) -> None:
         self.folder = folder
-        self.layout: FormLayout = shipped_layouts()[form]
+        self.layouts: tuple[FormLayout, ...] = tuple(shipped_layouts()[name] for name in (form, *also))
         self.port = port or free_port()
         self.desk = Desk.lay_out(folder / "desk", stack, extra)
         self.children: dict[str, subprocess.Popen[bytes]] = {}
@@ -107,6 +111,7 @@ class Room:
         self.printer = self._stack.enter_context(SimulatedPrinter(receipts))
         self._write_election()
         self._write_config()
+        (self.folder / "pin.json").write_bytes(make_pin(PIN))
         self.start("signer")
         self._write_trust()
         for name in ("collector", "station", "uplink", "endpoint"):
@@ -117,13 +122,11 @@ class Room:
     # --- files ------------------------------------------------------------------------------------------------------
 
     def _write_election(self) -> None:
-        votes = [name for name in self.layout.fields if name.startswith("suara_") and name[6:].isdigit()]
-        candidates = [{"number": n, "name": f"Pasangan contoh {n}"} for n in range(1, len(votes) + 1)]
         election = {
             "version": 1,
             "name": "Pemilu contoh",
             "mode": "development",
-            "contests": [{"id": self.layout.contest, "form": self.layout.id, "candidates": candidates}],
+            "contests": [_contest(layout) for layout in self.layouts],
             "polling_stations": [{"code": TPS, "place": PLACE, "voters": self.truth.get("pemilih_dpt_j", VOTERS)}],
             "collectors": [{"id": DEFAULT_NAME, "url": f"http://{LOOPBACK}:{self._collector_port}"}],
         }
@@ -189,6 +192,12 @@ class Room:
                 log = (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
                 raise NotStarted(f"{name}: {log[-2000:]}")
             time.sleep(0.05)
+
+
+def _contest(layout: FormLayout) -> dict[str, Any]:
+    votes = [name for name in layout.fields if name.startswith("suara_") and name[6:].isdigit()]
+    candidates = [{"number": n, "name": f"Pasangan contoh {n}"} for n in range(1, len(votes) + 1)]
+    return {"id": layout.contest, "form": layout.id, "candidates": candidates}
 
 
 def free_port(wished: int = 0) -> int:

@@ -102,27 +102,35 @@ class Visit:
 
 
 class Visitor:
-    """Walks from the first press to the seal; `truth` is what stands on the paper, by field id."""
+    """Walks through a day with one contest; `truth` is what stands on the paper, by field id."""
 
-    def __init__(self, url: str, truth: Mapping[str, int], tell: Callable[[str], None]) -> None:
+    def __init__(self, url: str, truth: Mapping[str, int], pin: str, tell: Callable[[str], None]) -> None:
         self.visit = Visit()
         self._truth = truth
+        self._pin = pin
+        self._sealed = False
+        self._closed = False
         self._tell = tell
         self._silent: set[str] = set()
         self._http = httpx.Client(base_url=url, follow_redirects=True, timeout=10.0)
 
     def walk(self) -> Visit:
-        """Until the record is sealed and the printer is done. Raises Stuck."""
+        """From the opening to the closing of the day. Raises Stuck."""
         ways = {
+            "closed": self._open,
+            "opening": self._opening,
+            "day": self._day,
             "pages": self._pages,
             "field": self._field,
             "overview": self._overview,
             "last": self._last,
             "seal": self._seal,
+            "done": self._done,
+            "closing": self._closing,
         }
         for _ in range(STEPS_MAX):
             screen, path = self.look()
-            if screen.kind == "done":
+            if screen.kind == "closed" and self._closed:
                 return self.visit
             if screen.kind not in ways:
                 raise Stuck(f"{screen.kind}: {' '.join(screen.text.split())}")
@@ -148,6 +156,34 @@ class Visitor:
         answer = self._http.post(action, data={**form.inputs, **inputs})
         answer.raise_for_status()
         return Screen(answer.text)
+
+    def _open(self, screen: Screen, _path: str) -> None:
+        self._tell("the kiosk looks at itself")
+        self.post(screen, "/examine")
+
+    def _opening(self, screen: Screen, _path: str) -> None:
+        self._tell("the ketua opens the day")
+        self._with_pin(screen, "/open")
+
+    def _day(self, screen: Screen, path: str) -> None:
+        if self._sealed:
+            self.post(screen, "/review")
+        else:
+            self._pages(screen, path)
+
+    def _done(self, screen: Screen, _path: str) -> None:
+        self._sealed = True
+        self.post(screen, "/aside")
+
+    def _closing(self, screen: Screen, _path: str) -> None:
+        self._tell("the ketua closes the day")
+        self._with_pin(screen, "/close")
+        self._closed = True
+
+    def _with_pin(self, screen: Screen, action: str) -> None:
+        after = self.post(screen, action, pin=self._pin)
+        if after.notice and after.kind == screen.kind:
+            raise Stuck(after.notice)
 
     def _pages(self, screen: Screen, _path: str) -> None:
         self.visit.presses += 1
@@ -197,4 +233,4 @@ class Visitor:
 
     def _seal(self, screen: Screen, _path: str) -> None:
         self._tell("the ketua seals")
-        self.post(screen, "/seal")
+        self._with_pin(screen, "/seal")
