@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Writes the lock files from pyproject.toml: exact versions with hashes, one file for every supported Python and machine.
-# kiosk.txt is what a device installs, tpm.txt what one with a TPM installs; dev.txt is what `make demo` and `make test` install;
+# kiosk.txt is what a device installs, tpm.txt what one with a TPM installs; dev.txt is what `make demo` and `make test`
+# install, fuzz.txt what guides tests/fuzz by coverage;
 # peers.txt what `make bench-peers` adds in an environment of its own: the kiosk's versions and other people's readers. These
 # ask for opencv-python, which would overwrite the headless build that everything here uses: it is left out.
 set -euo pipefail
@@ -13,4 +14,5 @@ lock -o requirements/kiosk.txt
 lock --extra tpm -c requirements/kiosk.txt -o requirements/tpm.txt
 lock --extra collector --group dev -o requirements/dev.txt
 lock --extra collector --group dev --group system -o requirements/system.txt
+lock --group fuzz -c requirements/dev.txt -o requirements/fuzz.txt
 lock --group peers -c requirements/kiosk.txt --override <(echo "opencv-python ; sys_platform == 'never'") -o requirements/peers.txt

@@ -81,6 +81,7 @@ class VectorKey(FileKey):
     """A device key that is the same every time."""
 
     protection = Protection.PLAIN_FILE
+    authority = der(ISSUING)
 
 
 def device_key(serial: str, world: Mode = Mode.DEVELOPMENT) -> VectorKey:
