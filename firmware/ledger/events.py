@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from firmware.errors import LedgerRefused
 from firmware.ledger.database import Database
+from firmware.signing import audit
 
 START = bytes(32)
 """What the first event names as the one before it."""
@@ -40,7 +40,7 @@ class EventLog:
         with self._database.transaction() as transaction:
             last = transaction.execute("SELECT sha256 FROM events ORDER BY id DESC LIMIT 1").fetchone()
             previous = last[0] if last else START
-            digest = _digest(previous, at.isoformat(), text)
+            digest = audit.digest(previous, at.isoformat(), text)
             cursor = transaction.execute(
                 "INSERT INTO events (at, fields, previous, sha256) VALUES (?, ?, ?, ?)",
                 (at.isoformat(), text, previous, digest),
@@ -52,18 +52,19 @@ class EventLog:
         rows = self._database.rows("SELECT sha256 FROM events ORDER BY id DESC LIMIT 1")
         return bytes(rows[0][0]) if rows else START
 
+    def export(self) -> bytes:
+        """Every event as the lines of signing/audit.py, oldest first."""
+        rows = self._database.rows("SELECT at, fields, sha256 FROM events ORDER BY id")
+        return b"".join(audit.line(at, fields, digest) for at, fields, digest in rows)
+
     def all(self) -> tuple[LoggedEvent, ...]:
         """Every event, oldest first. Raises LedgerRefused (ledger-fault) where the chain does not hold."""
         events = []
         before = START
         query = "SELECT id, at, fields, previous, sha256 FROM events ORDER BY id"
         for number, at, text, previous, digest in self._database.rows(query):
-            if previous != before or digest != _digest(previous, at, text):
+            if previous != before or digest != audit.digest(previous, at, text):
                 raise LedgerRefused("ledger-fault", cause=f"event {number} does not follow the one before it")
             events.append(LoggedEvent(number, datetime.fromisoformat(at), json.loads(text), digest))
             before = digest
         return tuple(events)
-
-
-def _digest(previous: bytes, at: str, text: str) -> bytes:
-    return hashlib.sha256(previous + f"{at}\n{text}".encode()).digest()

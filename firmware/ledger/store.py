@@ -183,6 +183,10 @@ class Ledger:
         """The audit log, oldest first, its chain checked."""
         return self._events.all()
 
+    def export_journal(self) -> bytes:
+        """The audit log as a file that anybody can check (signing/audit.py)."""
+        return self._events.export()
+
     def journal_head(self) -> bytes:
         """The SHA-256 of the last event of the audit log; 32 zeros when there is none."""
         return self._events.head()

@@ -10,12 +10,13 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from firmware.errors import Refused, VerificationRefused
 from firmware.messages import both
+from firmware.signing.bundle import examine_bundle, is_bundle
 from firmware.signing.evidence import Finding, compare, examine
 from firmware.signing.trust import TrustRoots
 from firmware.signing.validity import utc
@@ -30,21 +31,24 @@ from firmware.signing.verification import (
 )
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
-"""Largest file looked at: a photograph of a receipt is under 20 MB."""
+"""Largest file looked at that is no bundle: a photograph of a receipt is under 20 MB."""
+_BEGINNING = 64
+"""Bytes that tell a bundle."""
 
 
 @click.command("verify")
 @click.option("--trust", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True)
 @click.option("--json", "as_json", is_flag=True, help="Machine output instead of sentences.")
+@click.option("--reread", "again", is_flag=True, help="Read the pictures of bundles again and compare.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def verify_command(folder: Path, files: tuple[Path, ...], as_json: bool) -> None:
-    """Check a record, an acknowledgement, a receipt's code (text) or a picture of a receipt."""
+def verify_command(folder: Path, files: tuple[Path, ...], as_json: bool, again: bool) -> None:
+    """Check evidence: a bundle, a record, an acknowledgement, a receipt (picture, text or COSE), a log proof."""
     try:
         trust = TrustRoots.load(folder)
     except Refused as refusal:
         findings, fingerprint = [Finding(str(folder), (), None, refusal)], ""
     else:
-        findings, fingerprint = _findings(files, trust), trust.fingerprint
+        findings, fingerprint = _findings(files, trust, again), trust.fingerprint
     holds = all(finding.refusal is None for finding in findings)
     if as_json:
         click.echo(json.dumps(_document(findings, fingerprint, holds), indent=1))
@@ -53,18 +57,35 @@ def verify_command(folder: Path, files: tuple[Path, ...], as_json: bool) -> None
     sys.exit(0 if holds else 1)
 
 
-def _findings(files: Sequence[Path], trust: TrustRoots) -> list[Finding]:
-    findings = [_examine(path, trust) for path in files]
+def _findings(files: Sequence[Path], trust: TrustRoots, again: bool) -> list[Finding]:
+    findings = [finding for path in files for finding in _examine(path, trust, again)]
     together = compare(findings)
     return [*findings, together] if together.claims or together.refusal else findings
 
 
-def _examine(path: Path, trust: TrustRoots) -> Finding:
+def _examine(path: Path, trust: TrustRoots, again: bool) -> list[Finding]:
     with path.open("rb") as file:
+        if is_bundle(file.read(_BEGINNING)):
+            file.seek(0)
+            findings = examine_bundle(str(path), file, trust)
+            return [*findings, *_reread(path, file, findings, trust)] if again else findings
+        file.seek(0)
         data = file.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
-        return Finding(str(path), (), None, VerificationRefused("file-too-large", most=MAX_FILE_BYTES))
-    return examine(str(path), data, trust)
+        return [Finding(str(path), (), None, VerificationRefused("file-too-large", most=MAX_FILE_BYTES))]
+    return [examine(str(path), data, trust)]
+
+
+def _reread(path: Path, file: BinaryIO, findings: Sequence[Finding], trust: TrustRoots) -> list[Finding]:
+    """What the pictures say, record by record; nothing when the bundle does not hold."""
+    if any(finding.refusal for finding in findings):
+        return []
+    # Only this needs the digit model and the image library.
+    from firmware.signing.reread import reread_bundle
+
+    return [
+        Finding(f"{path}: {name}", claims, None, None) for name, claims in reread_bundle(file, findings, trust).items()
+    ]
 
 
 def _print(findings: Sequence[Finding], fingerprint: str, holds: bool) -> None:

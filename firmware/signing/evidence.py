@@ -43,16 +43,19 @@ class Finding:
 
 
 @dataclass(slots=True)
-class _Told:
+class Told:
+    """Keeps the claims that it is told."""
+
     claims: list[Claim] = field(default_factory=list)
 
     def __call__(self, claim: Claim) -> None:
+        """One more."""
         self.claims.append(claim)
 
 
 def examine(name: str, data: bytes, trust: TrustRoots) -> Finding:
     """One file."""
-    told = _Told()
+    told = Told()
     try:
         verified = _verify(data, trust, told)
     except Refused as refusal:
@@ -62,7 +65,7 @@ def examine(name: str, data: bytes, trust: TrustRoots) -> Finding:
 
 def compare(findings: Sequence[Finding]) -> Finding:
     """All files together: raises nothing, says what holds between those that hold by themselves."""
-    told = _Told()
+    told = Told()
     try:
         check_together([entry.verified for entry in findings if entry.verified], told)
     except VerificationRefused as refusal:

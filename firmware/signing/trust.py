@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -86,6 +86,8 @@ class TrustRoots:
     """Names of earlier editions of the definition, whose records stand."""
     revoked: Mapping[bytes, Revocation] = field(default_factory=dict)
     """By key id."""
+    issuers: tuple[x509.Certificate, ...] = ()
+    """Who may issue device certificates."""
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -116,6 +118,7 @@ class TrustRoots:
             election=definition,
             layouts=layouts,
             devices={_kid(entry): _device(entry, authorities) for entry in _certificates(files, DEVICES)},
+            issuers=tuple(authorities),
             collectors={_kid(entry): _collector(entry) for entry in _certificates(files, COLLECTORS)},
             fingerprint=fingerprint,
         )
@@ -127,21 +130,34 @@ class TrustRoots:
         definition = parse_election(signed.data, SIGNED_ELECTION)
         trust = _trust_of(definition, signed)
         issuers = [_named_issuer(pem, signed) for pem in trust.issuers]
-        devices = {_kid(entry): _device(entry, issuers) for entry in _certificates(files, DEVICES)}
-        for device in devices.values():
-            if device.claims.world is not signed.scope.world:
-                raise VerificationRefused("certificate-claims", subject=display_name(device.certificate))
-        return cls(
+        opened = cls(
             election=definition,
             layouts=_named_layouts(layouts, trust),
-            devices=devices,
+            devices={},
             collectors=_named_collectors(trust, issuers, signed.scope),
             fingerprint=fingerprint,
             root=root.fingerprint(hashes.SHA256()).hex(),
             authority=public_key_of(authority),
             earlier=frozenset(map(bytes.fromhex, trust.earlier)),
             revoked={bytes.fromhex(entry.kid): entry for entry in trust.revoked},
+            issuers=tuple(issuers),
         )
+        return opened.with_devices(files[DEVICES], DEVICES)
+
+    def with_devices(self, pem: bytes, name: str) -> Self:
+        """These roots and the device certificates in a PEM file, each issued by one of the authorities.
+
+        Raises VerificationRefused. A certificate proves itself, wherever it came from.
+        """
+        return replace(self, devices={**self.devices, **self.only_devices(pem, name)})
+
+    def only_devices(self, pem: bytes, name: str) -> dict[bytes, Device]:
+        """The devices of a PEM file by key id, as `with_devices`."""
+        found = {_kid(entry): _device(entry, self.issuers) for entry in _certificates({name: pem}, name)}
+        for device in found.values() if self.root else ():
+            if device.claims.world is not self.election.election.mode:
+                raise VerificationRefused("certificate-claims", subject=display_name(device.certificate))
+        return found
 
     def device(self, kid: bytes) -> Device:
         """The device of this key id; raises VerificationRefused("device-unknown")."""
