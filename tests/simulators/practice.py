@@ -3,7 +3,7 @@
     python -m tests.simulators.practice provisioning/practice
 
 One TPS for each form of a day: a PNG for every page, black and white, to be printed on paper of any size, and
-answers.csv with what stands on them. One TPS holds a sum that is wrong on the paper. Every page says SIMULASI outside of
+answers.csv with what stands on them. One sum is wrong on the paper. Every page says SIMULASI outside of
 its corner marks.
 """
 
