@@ -414,3 +414,12 @@ def test_a_question_comes_in_the_middle_of_a_command(dots: int, profile: str) ->
 def test_a_strip_is_as_wide_as_its_paper() -> None:
     for dots, paper in PAPER_DOTS.items():
         assert picture(np.zeros((8, dots), np.uint8)).size == (paper, 8)
+
+
+def test_the_question_is_still_on_its_way_when_an_older_answer_comes(tmp_path: Path) -> None:
+    """On a slow line half a second of strip lies between a question and the printer."""
+    with SimulatedPrinter(tmp_path, baud=19_200, mm_per_second=10_000) as machine:
+        config = PrinterConfig(PrinterDriver.ESCPOS_SERIAL, machine.device, 19_200)
+        printer = printer_of(config, Patience(answer_s=0.2, stall_s=1.0, finish_s=5.0))
+        assert printer.print(receipt()).printed is Printed.CONFIRMED
+        printer.close()

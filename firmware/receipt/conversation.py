@@ -118,14 +118,16 @@ class Conversation:
         return missing
 
     def _milestones(self, timeout_s: float) -> int:
-        """Reads up to the real-time answer, which must say that it prints. How many milestones came before it."""
+        """Reads up to the real-time answer, which must say that it prints and come within `timeout_s`: the question may
+        still be on its way behind what was sent before. How many milestones came before it."""
         passed = 0
+        until = self._monotonic() + timeout_s
         answer = self._byte(timeout_s)
         while is_passed(answer):
             if is_paper_gone(answer):
                 raise Stopped("paper")
             passed += 1
-            answer = self._byte(self._patience.answer_s)
+            answer = self._byte(max(until - self._monotonic(), 0.0))
         if not is_answer(answer) or is_offline(answer):
             raise Stopped("offline")
         return passed

@@ -11,7 +11,7 @@ What an equal fingerprint proves (20**16 is 69.1 bits):
   device's own key: a TPM that signs ten a second needs longer than the universe has lasted.
 - Who looks only at the first and the last group compares 34.6 bits: 1 in 2.6e10 by accident.
 - It does not bind whoever holds the device key to one record: two records with one fingerprint, both of their making,
-  are found in some 2.6e10 signatures (a birthday). Against that stand the code, which holds the whole hash, and the log.
+  are found in some 2.6e10 signatures (a birthday). Against that stand the code, with the whole hash, and the log.
 """
 
 from __future__ import annotations

@@ -96,7 +96,8 @@ class SimulatedPrinter:
         self._buffer: deque[int] = deque()
         self._changed = threading.Condition()
         self._life = self._this_life = 0
-        self._printed_dots = 0
+        self.printed_dots = 0
+        """Rows that the paper has moved since it was made."""
         self._appointments: list[tuple[float, Callable[[], None]]] = []
         self._debt_s = 0.0
         self._host_stopped = False
@@ -280,7 +281,7 @@ class SimulatedPrinter:
                 self.roll.burn(dots)
             except PaperEnded:
                 self._paper_out = True
-            self._printed_dots += len(dots)
+            self.printed_dots += len(dots)
             self._warm_up(dots)
         self._keep_appointments()
 
@@ -304,8 +305,8 @@ class SimulatedPrinter:
         return not self._powered or self._paper_out or self.cover_open or self.overheated or self.cutter_broken
 
     def _keep_appointments(self) -> None:
-        due = [happens for dots, happens in self._appointments if dots <= self._printed_dots]
-        self._appointments = [(dots, then) for dots, then in self._appointments if dots > self._printed_dots]
+        due = [happens for dots, happens in self._appointments if dots <= self.printed_dots]
+        self._appointments = [(dots, then) for dots, then in self._appointments if dots > self.printed_dots]
         for happens in due:
             happens()
 
