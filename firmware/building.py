@@ -47,6 +47,7 @@ from firmware.receipts import Receipts
 from firmware.records import Confirmation, Delivery, DeliveryState, Page, RefusedPage
 from firmware.signing.client import SignerClient
 from firmware.signing.draft import RecordContext, draft_record
+from firmware.signing.head import compare
 from firmware.signing.keys import DeviceClaims, key_id
 from firmware.signing.service import system_clock
 from firmware.signing.trust import TrustRoots
@@ -139,7 +140,7 @@ def build_station(
             election_sha256=bytes.fromhex(config.definition.sha256),
             ledger=ledger,
             device=device,
-            checkpoint=lambda: None,
+            checkpoint=lambda: _checkpoint(config),
             width_dots=config.file.printer.width_dots,
         ),
         copies=config.file.printer.copies,
@@ -147,7 +148,7 @@ def build_station(
         checks=SelfExamination(
             tps=config.tps.code,
             election=lambda: _same_election(config),
-            key=lambda: _key_of_this_world(config),
+            key=lambda: _key_of_this_world(config, ledger),
             ledger=ledger,
             folder=config.state,
             camera=camera,
@@ -185,8 +186,20 @@ def _same_election(config: KioskConfig) -> str:
     return config.definition.sha256[:16]
 
 
-def _key_of_this_world(config: KioskConfig) -> str:
-    device = SignerClient(config.signer_socket).device()
+def _checkpoint(config: KioskConfig) -> str | None:
+    """The signed end of the log for the strip; None when the signer does not answer, and the strip says so."""
+    try:
+        return SignerClient(config.signer_socket).checkpoint().decode()
+    except SignerRefused as refusal:
+        _log.warning("checkpoint.missing", code=refusal.code)
+        return None
+
+
+def _key_of_this_world(config: KioskConfig, ledger: Ledger) -> str:
+    """The signer's key is this election's, and what it has sealed is what the ledger holds."""
+    signer = SignerClient(config.signer_socket)
+    device = signer.device()
+    compare(signer.head(), ledger.record_hashes())
     claims = TrustRoots.load(config.trust).device(key_id(device.certificate)).claims
     if claims.world is not config.mode:
         raise SignerRefused("signer-mode", mode=str(config.mode), world=str(claims.world))

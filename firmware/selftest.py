@@ -24,6 +24,7 @@ from firmware.errors import Refused
 from firmware.ledger.store import Ledger
 from firmware.messages import both
 from firmware.signing.client import SignerClient
+from firmware.signing.head import compare
 from firmware.signing.keys import key_id
 from firmware.signing.service import system_clock
 from firmware.signing.signer import ClockQuality
@@ -79,6 +80,7 @@ def _key(config: KioskConfig) -> str:
 def _ledger(config: KioskConfig) -> str:
     with Ledger.open(config.ledger_folder, readonly=True) as ledger:
         ledger.check()
+        compare(SignerClient(config.signer_socket).head(), ledger.record_hashes())
         return str(len(ledger.record_hashes()))
 
 
