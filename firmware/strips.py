@@ -10,11 +10,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from firmware.day import Checked, Day, Moment
+from firmware.ledger.printing import closing_name, opening_name
 from firmware.ledger.store import Ledger
 from firmware.messages import sentence
 from firmware.parts import Place
-from firmware.receipt.day import CheckLine, ClosingFacts, ClosingRecord, OpeningFacts
-from firmware.receipts import Document, closing_document, opening_document, record_document
+from firmware.receipt.day import (
+    CheckLine,
+    ClosingFacts,
+    ClosingRecord,
+    OpeningFacts,
+    compose_closing,
+    compose_opening,
+)
+from firmware.receipts import Document, record_document
 from firmware.records import StoredRecord
 from firmware.signing.cose import parse
 from firmware.signing.keys import DeviceClaims
@@ -49,8 +57,23 @@ class DayStrips:
 
     def opening(self, day: Day) -> Document:
         """What the kiosk was when the day began."""
+        return Document(
+            opening_name(str(day.number)),
+            ONE_STRIP,
+            lambda copy, copies, again: compose_opening(self._opening(day), copy, copies, again, self.width_dots),
+        )
+
+    def closing(self, day: Day) -> Document:
+        """Everything that was sealed, and the root of the log."""
+        return Document(
+            closing_name(str(day.number)),
+            ONE_STRIP,
+            lambda copy, copies, again: compose_closing(self._closing(day), copy, copies, again, self.width_dots),
+        )
+
+    def _opening(self, day: Day) -> OpeningFacts:
         at, clock = _moment(day.opened_at)
-        facts = OpeningFacts(
+        return OpeningFacts(
             mode=self.place.mode,
             tps=self.place.tps,
             place=self.place.name,
@@ -64,13 +87,11 @@ class DayStrips:
             log_size=day.sealed_before,
             log_root=root(self.ledger.record_hashes()[: day.sealed_before]),
         )
-        return opening_document(str(day.number), facts, ONE_STRIP, self.width_dots)
 
-    def closing(self, day: Day) -> Document:
-        """Everything that was sealed, and the root of the log."""
+    def _closing(self, day: Day) -> ClosingFacts:
         at, clock = _moment(day.closed_at)
         everything = self.ledger.records()
-        facts = ClosingFacts(
+        return ClosingFacts(
             mode=self.place.mode,
             tps=self.place.tps,
             place=self.place.name,
@@ -87,7 +108,6 @@ class DayStrips:
             log_root=root([stored.sealed.sha256 for stored in everything]),
             checkpoint=self.checkpoint(),
         )
-        return closing_document(str(day.number), facts, ONE_STRIP, self.width_dots)
 
     def _sealed(self, records: tuple[StoredRecord, ...]) -> tuple[ClosingRecord, ...]:
         replaced = {stored.sealed.payload["supersedes"] for stored in records}
