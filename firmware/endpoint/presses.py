@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, abort, current_app, flash, redirect, request
 
 from firmware.endpoint import review, words
-from firmware.endpoint.screens import current_view
+from firmware.endpoint.screens import ask_pin, current_view
+from firmware.endpoint.station_client import StationClient
 from firmware.panel.view import Answer, FieldView
+from firmware.records import Reason
+from firmware.states import State
 
 routes = Blueprint("presses", __name__)
 
 ROLE = "ketua"
 """Who seals: the PIN is the ketua's."""
+PIN_DIGITS_MAX = 8
+WITNESSES_MAX = 24
+"""One for each national and each local party: nobody has more to give a receipt to."""
 
 
-def _station() -> Any:
-    return current_app.extensions["station"]
+def _station() -> StationClient:
+    station: StationClient = current_app.extensions["station"]
+    return station
 
 
 def _go(answer: Answer, to: str = "/") -> Any:
@@ -26,6 +35,79 @@ def _go(answer: Answer, to: str = "/") -> Any:
     if answer is not Answer.ACCEPTED:
         flash(words.screen(f"answer-{answer}"))
     return redirect(to, 303)
+
+
+# --- the day ------------------------------------------------------------------------------------------------------
+
+
+@routes.post("/examine")
+def examine() -> Any:
+    """The kiosk looks at itself."""
+    return _go(_station().examine())
+
+
+@routes.post("/open")
+def open_day() -> Any:
+    """The ketua opens the day."""
+    witnesses = _witnesses()
+    return _with_pin(State.OPENING, lambda pin: _station().open_day(pin, witnesses), "/")
+
+
+@routes.post("/back")
+def back() -> Any:
+    """Out of opening or closing."""
+    return _go(_station().back())
+
+
+@routes.post("/review")
+def review_day() -> Any:
+    """What was sealed, before the day ends."""
+    return _go(_station().review_day())
+
+
+@routes.post("/close")
+def close_day() -> Any:
+    """The ketua closes the day."""
+    return _with_pin(State.CLOSING, lambda pin: _station().close_day(pin), "/")
+
+
+@routes.post("/contest/<contest>")
+def contest(contest: str) -> Any:
+    """Takes up a contest."""
+    return _go(_station().pick(contest))
+
+
+@routes.post("/aside")
+def aside() -> Any:
+    """Puts the contest at hand aside: nothing of it is lost."""
+    return _go(_station().pick(""))
+
+
+def _with_pin(state: State, ask: Callable[[str], Answer], back: str) -> Any:
+    """A key of the keypad shows the same screen with one more or less; the PIN is in no address and no log."""
+    pin = re.sub(r"[^0-9]", "", request.form.get("pin", ""))[:PIN_DIGITS_MAX]
+    key = request.form.get("key")
+    if key is None:
+        answer = ask(pin)
+        return _go(answer, "/" if answer is Answer.ACCEPTED else back)
+    view = current_view()
+    return ask_pin(view, _keyed(pin, key, PIN_DIGITS_MAX), _witnesses()) if view.state is state else redirect("/", 303)
+
+
+def _witnesses() -> int:
+    """As many as the form says, and what a key of the stepper makes of it."""
+    told = request.form.get("witnesses", "")
+    count = int(told) if re.fullmatch("[0-9]{1,2}", told) else 0
+    step = {"more": 1, "fewer": -1}.get(request.form.get("key", ""), 0)
+    return min(max(count + step, 0), WITNESSES_MAX)
+
+
+def _keyed(typed: str, key: str, most: int) -> str:
+    """What was typed with one digit more, or less."""
+    return typed[:-1] if key == "back" else (typed + re.sub(r"[^0-9]", "", key))[:most]
+
+
+# --- pages --------------------------------------------------------------------------------------------------------
 
 
 @routes.post("/press")
@@ -42,6 +124,9 @@ def pending(choice: str) -> Any:
     return _go(_station().choose(replace=choice == "replace"))
 
 
+# --- numbers ------------------------------------------------------------------------------------------------------
+
+
 @routes.post("/field/<field_id>")
 def field(field_id: str) -> Any:
     """A key of the keypad, `agree`, `save`, `empty`, or the Enter key."""
@@ -49,14 +134,9 @@ def field(field_id: str) -> Any:
     typed = review.digits(request.form.get("typed", ""), entry)
     key = request.form.get("key")
     if key is not None:
-        return redirect(_keypad(entry, typed, key), 303)
+        told = {"typed": _keyed(typed, key, entry.boxes), "back": request.form.get("back", "")}
+        return redirect(f"/field/{entry.id}?" + urlencode(told), 303)
     return _settle(entry, typed, request.form.get("do", "enter"))
-
-
-def _keypad(entry: FieldView, typed: str, key: str) -> str:
-    """The same page with one digit more, or less."""
-    typed = typed[:-1] if key == "back" else review.digits(typed + key, entry)
-    return f"/field/{entry.id}?" + urlencode({"typed": typed, "back": request.form.get("back", "")})
 
 
 def _settle(entry: FieldView, typed: str, action: str) -> Any:
@@ -94,16 +174,42 @@ def undo() -> Any:
     return _go(_station().undo())
 
 
+# --- the seal, and what comes after -------------------------------------------------------------------------------
+
+
 @routes.post("/seal")
 def seal() -> Any:
     """The ketua seals."""
-    return _go(_station().seal(ROLE, request.form.get("pin", "")), "/seal")
+    return _with_pin(State.REVIEWING, lambda pin: _station().seal(ROLE, pin), "/seal")
+
+
+@routes.post("/amend")
+def amend() -> Any:
+    """Begins to correct the sealed record at hand."""
+    reason = request.form.get("reason", "")
+    if reason not in list(Reason):
+        abort(400)
+    return _go(_station().amend(Reason(reason)))
+
+
+@routes.post("/drop")
+def drop() -> Any:
+    """The sealed record stands as it is."""
+    return _go(_station().drop_correction())
 
 
 @routes.post("/reprint")
 def reprint() -> Any:
-    """All receipts again."""
+    """What is not certainly on paper, else everything again."""
     return _go(_station().reprint())
+
+
+@routes.post("/strip/<int:copy>/<found>")
+def strip(copy: int, found: str) -> Any:
+    """Whether a doubtful strip came out whole."""
+    if found not in {"whole", "spoiled"}:
+        abort(404)
+    return _go(_station().judge_strip(copy, found == "whole"))
 
 
 @routes.post("/retry")

@@ -11,13 +11,12 @@ from itertools import groupby
 
 from firmware.panel.view import CheckView, FieldView, SessionView
 
-_WAYS_BACK = re.compile(r"/(page/[0-9]{1,3}/[0-9]{1,3}|sums|last)")
+_WAYS_BACK = re.compile(r"/(page/[0-9]{1,3}/[0-9]{1,3}|field/[a-z0-9_]{1,60}|sums|last|seal|pages|amend)")
 _COLUMNS = re.compile(r"_(l|p|j)$")
 """Men, women, both: three fields that stand side by side on the form."""
 
-
 SCREENFUL, TALL, FLAT = 12, 4, 3
-"""Height of the smallest screen, of a row of three fields and of a field alone, in units of 22 px."""
+"""Room on a screen, height of a row of three fields and of a field alone: 3.5 rem are three, see screen.css."""
 
 
 def next_step(view: SessionView) -> str:
@@ -93,5 +92,5 @@ def digits(typed: str, entry: FieldView) -> str:
 
 
 def way_back(path: str) -> str:
-    """Where a correction returns to: a page of the review, else the next step."""
+    """Where a person returns to: a page that was open, else what is to be done next."""
     return path if _WAYS_BACK.fullmatch(path) else "/"

@@ -1,13 +1,14 @@
-"""The pages of the screen: each shows the session as it stands, and asks one thing."""
+"""The pages of the screen: each shows the day as it stands, and asks one thing."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, session, url_for
 
 from firmware.endpoint import review, words
 from firmware.panel.view import LiveView, SessionView
+from firmware.records import Reason
 from firmware.states import WORKING, State
 
 routes = Blueprint("screens", __name__)
@@ -15,10 +16,30 @@ routes = Blueprint("screens", __name__)
 PICTURE_SECONDS = 600
 """How long the browser may keep a picture: its address changes with its content."""
 
+RESTING = {State.CLOSED: "closed.html", State.FAULT: "fault.html", State.PREVIEWING: "pages.html"}
+"""States with one screen that changes by itself."""
+
+
+@routes.app_context_processor
+def _more_words() -> dict[str, Any]:
+    """What the templates of this room may call, beside the words of the application."""
+    return {
+        "finding": words.finding,
+        "moment": words.moment,
+        "noticed": words.noticed,
+        "world": session.get("world"),
+        "reasons": list(Reason),
+    }
+
 
 def current_view(watching: bool = False) -> SessionView:
-    """The session of the station that this screen shows; `watching`: with what lies under the camera."""
+    """The day as the station has it; `watching`: with what lies under the camera.
+
+    The browser's session keeps which world that is, for the moments when the station does not answer.
+    """
     view: SessionView = current_app.extensions["station"].view(watching)
+    if session.get("world") != view.mode:
+        session["world"] = str(view.mode)
     return view
 
 
@@ -26,22 +47,40 @@ def current_view(watching: bool = False) -> SessionView:
 def home() -> Any:
     """What is to be done now."""
     view = current_view()
-    if view.state is State.REVIEWING and view.pending is None:
+    if view.pending is not None:
+        return show("pages.html", view)
+    if view.state is State.REVIEWING:
         return redirect(review.next_step(view))
-    if view.state in WORKING:
-        return render_template("working.html", view=view, poll=True)
-    if view.state is State.IDLE and view.record is not None:
-        return render_template("done.html", view=view, poll=True)
-    return render_template("fault.html" if view.state is State.FAULT else "pages.html", view=view, poll=True)
+    if working(view):
+        return show("working.html", view)
+    if view.state is State.IDLE:
+        return show("done.html" if view.record else "day.html", view)
+    if view.state in RESTING:
+        return show(RESTING[view.state], view)
+    return ask_pin(view)
+
+
+def working(view: SessionView) -> bool:
+    """Nothing can be asked of the station now."""
+    return view.state in WORKING or (view.state is State.OPENING and view.day.checks is None)
+
+
+def show(template: str, view: SessionView, **more: Any) -> str:
+    """A screen that changes by itself when the day does."""
+    return render_template(template, view=view, poll=True, **more)
+
+
+def ask_pin(view: SessionView, pin: str = "", witnesses: int = 0) -> str:
+    """A screen on which the ketua types the PIN; what was typed so far, where the browser has no script."""
+    template = {State.OPENING: "opening.html", State.CLOSING: "closing.html", State.REVIEWING: "seal.html"}[view.state]
+    return render_template(template, view=view, pin=pin, witnesses=witnesses, wait=view.pin_wait)
 
 
 @routes.get("/pages")
 def pages() -> Any:
     """The slots, also during the review: a page may be taken again."""
     view = current_view(watching=True)
-    if view.state is not State.REVIEWING:
-        return redirect(url_for("screens.home"))
-    return render_template("pages.html", view=view, poll=True)
+    return show("pages.html", view) if view.state is State.REVIEWING else redirect(url_for("screens.home"))
 
 
 @routes.get("/field/<field_id>")
@@ -76,8 +115,8 @@ def page(page: int, part: int) -> Any:
 @routes.get("/sums")
 def sums() -> Any:
     """What does not add up, as sentences, with the pictures."""
-    view = _reviewing()
-    if view is None or not review.settled(view):
+    view = _settled()
+    if view is None:
         return redirect(url_for("screens.home"))
     return render_template("sums.html", view=view, checks=review.failed_first(view), by_id=review.by_id(view))
 
@@ -85,26 +124,39 @@ def sums() -> Any:
 @routes.get("/last")
 def last() -> Any:
     """A last look at all numbers."""
-    view = _reviewing()
-    if view is None or not review.settled(view):
+    view = _settled()
+    if view is None:
         return redirect(url_for("screens.home"))
     return render_template("last.html", view=view, by_page=review.by_page(view))
 
 
 @routes.get("/seal")
 def seal() -> Any:
-    """The ketua's word before the seal."""
-    view = _reviewing()
-    if view is None or not review.settled(view):
+    """The ketua's PIN before the seal."""
+    view = _settled()
+    return ask_pin(view) if view else redirect(url_for("screens.home"))
+
+
+@routes.get("/amend")
+def amend() -> Any:
+    """Why a sealed record is to be corrected."""
+    view = current_view()
+    if view.state is not State.IDLE or view.record is None:
         return redirect(url_for("screens.home"))
-    return render_template("seal.html", view=view)
+    return render_template("amend.html", view=view)
 
 
 @routes.get("/progress")
 def progress() -> Any:
     """What the page's script asks: has anything changed, and what lies under the camera?"""
     view = current_view(watching="watching" in request.args)
-    return {"version": view.version, "state": view.state, "live": _live(view.live) if view.live else None}
+    at_work = words.screen(f"working-{view.state}") if working(view) else None
+    return {
+        "version": view.version,
+        "state": view.state,
+        "working": at_work,
+        "live": _live(view.live) if view.live else None,
+    }
 
 
 def _live(live: LiveView) -> dict[str, Any]:
@@ -153,6 +205,12 @@ def _picture(data: bytes | None, media_type: str) -> Response:
 
 
 def _reviewing() -> SessionView | None:
-    """The session while numbers may be changed, else None."""
+    """The day while numbers may be changed, else None."""
     view = current_view()
     return view if view.state is State.REVIEWING and view.pending is None else None
+
+
+def _settled() -> SessionView | None:
+    """The same once no number is open."""
+    view = _reviewing()
+    return view if view and review.settled(view) else None

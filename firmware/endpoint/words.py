@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from flask import session
 
+from firmware.day import Checked, Moment
 from firmware.messages import DEFAULT_LANGUAGE, LANGUAGES, sentence
-from firmware.panel.view import FieldView, LiveView
+from firmware.panel.view import FieldView, LiveView, Notice
+from firmware.receipt.clock import local_time, zone_of
+
+_log = structlog.get_logger(__name__)
 
 NOTHING_WRITTEN = "–"
 """How a field is shown in which nothing is written."""
@@ -39,6 +44,29 @@ def screen(name: str, **values: Any) -> str:
 def local(texts: Mapping[str, str]) -> str:
     """A label or title in this session's language."""
     return texts.get(language(), texts[DEFAULT_LANGUAGE])
+
+
+def noticed(notice: Notice) -> str:
+    """The station's word. Something that has no sentence is named by its code: a screen that tells of a fault must
+    not fail for want of words."""
+    try:
+        return say(notice.key, **notice.values)
+    except KeyError:
+        _log.warning("screen.no-sentence", key=notice.key)
+        return say("error.internal", problem=notice.key)
+
+
+def finding(check: Checked, tps: str) -> str:
+    """What the kiosk found about one of its parts. The printer says itself what it needs; a clock is read."""
+    if check.name == "printer" and not check.ok:
+        return say(f"printer.{check.seen}")
+    told = say(f"opening.{check.name}-{'ok' if check.ok else 'bad'}", seen=check.seen)
+    return f"{told} ({local_time(int(check.seen), zone_of(tps))})" if check.name == "clock" else told
+
+
+def moment(at: Moment, tps: str) -> str:
+    """Day and time where the kiosk stands."""
+    return local_time(at.unix, zone_of(tps))
 
 
 def number(value: int | None) -> str:

@@ -1,13 +1,19 @@
-// Five small helps; every screen works without them.
-// 1. A sign of life in the moment of the press.  2. Asking whether anything changed.  3. The keypad.  5. The live view.
-// 4. A list that is longer than the screen is seen to its end before the button under it goes on.
+// Small helps; every screen works without them.
+// 1. A sign of life in the moment of the press.  2. A second tap of a trembling hand, or a key held down, answers
+// nothing that nobody has seen yet.  3. Asking whether anything changed; the live view.  4. The keypad.
+// 5. A list that is longer than the screen is seen to its end before the button under it goes on.
 "use strict";
 
 const POLL_MS = 500;
-const LIVE_MS = 120;
+const LIVE_MS = 100;
+const UNSEEN_MS = 350; // a double tap has its second one within 300 ms
+const shownAt = performance.now();
+
+// --- 1. a sign of life
+
+const overlay = document.getElementById("working");
 
 function showWorking(sentence) {
-  const overlay = document.getElementById("working");
   overlay.querySelector("p").textContent = sentence;
   overlay.hidden = false;
 }
@@ -16,14 +22,33 @@ for (const form of document.querySelectorAll("form")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "1";
-    if (form.dataset.working) showWorking(form.dataset.working);
+    const button = event.submitter;
+    if (button) button.classList.add("pressed");
+    const sentence = button && button.hasAttribute("formaction") ? button.dataset.working : form.dataset.working;
+    if (sentence) showWorking(sentence);
   });
 }
 
 window.addEventListener("pageshow", () => {
-  document.getElementById("working").hidden = true;
+  overlay.hidden = true;
   for (const form of document.querySelectorAll("form")) delete form.dataset.sent;
+  for (const button of document.querySelectorAll(".pressed")) button.classList.remove("pressed");
 });
+
+// --- 2. nothing unseen is answered
+
+document.addEventListener("click", (event) => {
+  const answers = event.target.closest(".primary, .agree, .unseen, .send");
+  if (answers && performance.now() - shownAt < UNSEEN_MS) { event.preventDefault(); event.stopPropagation(); }
+}, true);
+
+document.addEventListener("keydown", (event) => {
+  if (event.repeat && (event.key === "Enter" || event.key === " ")) event.preventDefault();
+});
+
+setTimeout(() => { document.body.dataset.seen = "1"; }, UNSEEN_MS);
+
+// --- 3. has anything changed?
 
 const version = document.body.dataset.version;
 const live = document.getElementById("live");
@@ -34,7 +59,11 @@ async function poll() {
   try {
     const answer = await fetch(live ? "/progress?watching" : "/progress", { cache: "no-store" });
     const now = answer.ok ? await answer.json() : {};
-    if (now.version !== version) { location.replace(address); return; }
+    if (now.version !== version) {
+      if (now.working && overlay.hidden) showWorking(now.working);
+      location.replace(address);
+      return;
+    }
     if (live && now.live) await showLive(now.live);
   } catch (problem) {
     // The screen's own server is away; the next question finds it again.
@@ -65,21 +94,34 @@ async function showLive(now) {
   if (caption.textContent !== now.says) caption.textContent = now.says;
 }
 
-if (version) setTimeout(poll, POLL_MS);
+if (version) setTimeout(poll, live ? 0 : POLL_MS);
+
+const wait = document.querySelector("[data-wait]");
+
+if (wait) {
+  const seconds = wait.querySelector(".seconds span");
+  setInterval(() => {
+    const left = Number(seconds.textContent) - 1;
+    if (left > 0) seconds.textContent = left; else location.replace(location.pathname);
+  }, 1000);
+}
+
+// --- 4. the keypad
 
 const typed = document.getElementById("typed");
+const witnesses = document.getElementById("witnesses");
 
-function showTyped() {
-  const some = typed.value !== "";
-  document.body.classList.toggle("typing", some);
-  document.querySelector(".save .shown").textContent = typed.value;
+function showTyped() { document.body.classList.toggle("typing", typed.value !== ""); }
+
+function local(button, act) {
+  button.type = "button";
+  button.addEventListener("click", act);
 }
 
 if (typed) {
   document.body.classList.add("scripted");
-  for (const key of document.querySelectorAll("button[name=key]")) {
-    key.type = "button";
-    key.addEventListener("click", () => {
+  for (const key of document.querySelectorAll(".pad button[name=key]")) {
+    local(key, () => {
       typed.value = key.value === "back" ? typed.value.slice(0, -1) : (typed.value + key.value).slice(0, typed.maxLength);
       showTyped();
       typed.focus();
@@ -88,6 +130,15 @@ if (typed) {
   typed.addEventListener("input", () => { typed.value = typed.value.replace(/[^0-9]/g, ""); showTyped(); });
   showTyped();
 }
+
+if (witnesses) {
+  for (const key of document.querySelectorAll(".stepper button")) {
+    const step = key.value === "more" ? 1 : -1;
+    local(key, () => { witnesses.value = Math.min(24, Math.max(0, Number(witnesses.value) + step)); });
+  }
+}
+
+// --- 5. the end of a list
 
 const onward = document.querySelector("a[data-more]");
 const list = document.querySelector("main");
