@@ -33,6 +33,19 @@ def located(picture: Picture) -> Located | Lost:
     return find_page(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8), LAYOUTS)
 
 
+def tilted(form: str, degrees: float, side: float) -> Matrix:
+    """Page mm to pixels of a camera, two heights of the sheet away, that looks `degrees` aslant from `side` (degrees)."""
+    sheet, (width, height) = layout(form), PHONE
+    corners = np.array([(0, 0), (sheet.width, 0), (sheet.width, sheet.height), (0, sheet.height)], dtype=float)
+    flat = (corners - corners.mean(axis=0)) / sheet.height
+    towards = np.array([np.cos(np.radians(side)), np.sin(np.radians(side))])
+    along, lean = (flat @ towards)[:, None], np.radians(degrees)
+    seen = (flat - along * towards * (1 - np.cos(lean))) / (2 + along * np.sin(lean))
+    seen *= 0.94 * min(width / np.ptp(seen[:, 0]), height / np.ptp(seen[:, 1]))
+    seen += np.array([width / 2, height / 2]) - (seen.max(axis=0) + seen.min(axis=0)) / 2
+    return np.asarray(cv2.getPerspectiveTransform(corners.astype(np.float32), seen.astype(np.float32)), dtype=float)
+
+
 def worst_error(found: Located, truth: Matrix) -> float:
     """mm on the paper: the corner of a cell that is farthest from where it is."""
     page = found.known.page
@@ -99,6 +112,70 @@ def test_a_page_without_a_tag_is_photographed_from_the_side(number: int, seed: i
     """Its barcode is illegible and its lines are far from parallel; its four marks lead to it."""
     truth = pose(C1, PHONE, turn=9.0, lean=0.08, fill=0.9, seed=seed)
     assert_found(photograph(C1, number, truth, PHONE), truth, C1, number)
+
+
+@pytest.mark.parametrize(
+    ("form", "number", "side"), [(HASIL, 1, 0.0), (HASIL, 3, 80.0), (HASIL, 2, 200.0), (DPR, 1, 315.0), (C1, 1, 315.0)]
+)
+def test_the_camera_looks_at_the_page_35_degrees_aslant(form: str, number: int, side: float) -> None:
+    truth = tilted(form, 35.0, side)
+    assert_found(photograph(form, number, truth, PHONE), truth, form, number)
+
+
+@pytest.mark.parametrize(("form", "number"), [(HASIL, 2), (C1, 1)])
+def test_the_paper_was_folded_and_opened_again(form: str, number: int) -> None:
+    """Its ridge stands up by 3 mm on A4 and throws light and shade: the cells beside it follow."""
+    truth = pose(form, PHONE, turn=1.0)
+    field = layout(form).page(number).fields[-1]
+    at = project(truth, box_corners(field.cells[0]))[:, 1].max() + 4
+    rows = np.arange(PHONE[1], dtype=np.float32)[:, None] - np.float32(at)
+    rise = (0.004 * PHONE[1] * np.exp(-np.abs(rows) / (0.05 * PHONE[1]))).astype(np.float32)
+    y, x = np.mgrid[0 : PHONE[1], 0 : PHONE[0]].astype(np.float32)
+    risen = cv2.remap(photograph(form, number, truth, PHONE), x, y + rise, cv2.INTER_LINEAR)
+    light = 1 - 0.25 * np.tanh(rows / 2) * np.exp(-np.abs(rows) / (0.05 * PHONE[1]))
+    found = located(np.asarray(np.clip(risen * light[..., None], 0, 255), np.uint8))
+    assert isinstance(found, Located), found
+    for cell in field.cells:
+        seen = project(found.placement.fields[field.id], box_corners(cell))
+        below = seen + np.stack([np.zeros(4), np.interp(seen[:, 1], rows[:, 0] + at, rise[:, 0])], axis=1)
+        away = np.linalg.norm(project(np.asarray(np.linalg.inv(truth), float), below) - box_corners(cell), axis=1).max()
+        assert away < MOST_ERROR_CELLS * cell_side(found.known.page)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.4])
+@pytest.mark.parametrize(("form", "number"), [(HASIL, 2), (C1, 1)])
+def test_the_edge_of_a_shadow_runs_across_the_marks(form: str, number: int, slope: float) -> None:
+    truth = pose(form, PHONE, turn=1.0)
+    marks = project(
+        truth, np.array([(mark.squares[0].x, mark.squares[0].y) for mark in layout(form).page(number).marks])
+    )
+    rows, columns = np.mgrid[: PHONE[1], : PHONE[0]]
+    dark = columns - marks[0, 0] - slope * (rows - marks[0, 1]) < 6
+    shaded = np.where(
+        dark[..., None], photograph(form, number, truth, PHONE) * 0.3, photograph(form, number, truth, PHONE)
+    )
+    found = assert_found(np.asarray(shaded, np.uint8), truth, form, number)
+    assert found.placement.geometry.marks == ("TL", "TR", "BL", "BR")
+
+
+@pytest.mark.parametrize(("form", "number"), [(HASIL, 1), (HASIL, 2), (C1, 2)])
+def test_one_lamp_far_away_lights_the_page(form: str, number: int) -> None:
+    """A quarter of the light, and the noise of a small sensor."""
+    truth = pose(form, PHONE, turn=2.0, lean=0.02)
+    noise = np.random.default_rng(number).normal(0, 4, (PHONE[1], PHONE[0], 3))
+    dim = np.clip(photograph(form, number, truth, PHONE) * 0.25 + noise, 0, 255)
+    assert_found(np.asarray(dim, np.uint8), truth, form, number)
+
+
+@pytest.mark.parametrize(("form", "number"), [(HASIL, 2), (C1, 1)])
+def test_the_page_is_photographed_from_a_screen(form: str, number: int) -> None:
+    """Its pixels beat with those of the camera: stripes of colour in both directions, on a black frame."""
+    truth = pose(form, PHONE, turn=1.0, lean=0.02)
+    rows, columns = np.mgrid[: PHONE[1], : PHONE[0]].astype(np.float32)
+    beat = [1 + 0.12 * np.sin(columns / 3.1 + shift) + 0.12 * np.sin(rows / 17 + shift) for shift in (0, 2, 4)]
+    frame_of_it = np.full((PHONE[1], PHONE[0], 3), 12, np.uint8)
+    seen = photograph(form, number, truth, PHONE, frame_of_it) * np.stack(beat, axis=2)
+    assert_found(np.asarray(np.clip(seen, 0, 255), np.uint8), truth, form, number)
 
 
 @pytest.mark.parametrize("column", [-1, 1, 3])
