@@ -5,6 +5,7 @@
 #   other users   root: who opens the screen's port
 #   emupos      an ESC/POS emulator and renderer from PyPI, Python 3.13 in its own environment: the printer's bytes
 #   swtpm       Debian's package (root, or already there) with tpm2-pytss from PyPI, built here: the key in a TPM
+#   pycose      from PyPI: another COSE implementation reads and writes our messages
 #   systemd-creds  Debian's systemd (root): the key sealed to this machine
 #   real forms  ../shared/data, where it exists: reading and registration on real pictures
 set -uo pipefail
