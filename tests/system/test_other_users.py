@@ -39,38 +39,14 @@ def ask(url: str, user: int, half_closed: bool = False) -> str:
 
 
 def _become_and_ask(port: int, user: int, half_closed: bool, tell: Connection) -> None:
-    _become(user)
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
     with socket.create_connection((LOOPBACK, port)) as peer:
         peer.sendall(REQUEST)
         if half_closed:
             peer.shutdown(socket.SHUT_WR)
         tell.send(peer.recv(200).split(b"\r\n")[0].decode())
-
-
-def _become(user: int) -> None:
-    os.setgroups([])
-    os.setresgid(user, user, user)
-    os.setresuid(user, user, user)
-
-
-def _become_and_serve(user: int, tell: Connection) -> None:
-    _become(user)
-    with served(LocalUsers(hello, allowed_users(""))) as url:
-        tell.send(url)
-        tell.poll(None)
-
-
-def test_an_ordinary_user_starts_the_kiosk() -> None:
-    """As somebody does who tries the demo: their own browser and root's see the screen, nobody else's."""
-    ours, theirs = FORK.Pipe()
-    kiosk = FORK.Process(target=_become_and_serve, args=(NOBODY, theirs))
-    kiosk.start()
-    url = ours.recv()
-    try:
-        assert ["200" in ask(url, user) for user in (NOBODY, 0, DAEMON)] == [True, True, False]
-    finally:
-        ours.send("enough")
-        kiosk.join()
 
 
 def test_another_user_opens_the_screen() -> None:
