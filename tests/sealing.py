@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ LAYOUT = shipped_layouts()["c.hasil-ppwp-2024"]
 TPS = tuple(f"31710100010{number:02d}" for number in range(1, 41))
 COLLECTOR = "kota-contoh"
 SEALED_AT = 1_866_000_000
+SECONDS_APART = 900
+"""Between records, so that the signer does not find them too often."""
 
 ELECTION = json.dumps(
     {
@@ -114,7 +117,8 @@ def make_world(folder: Path) -> World:
     """A new one in `folder`: `signer/`, `collector/key/` and `trust/`."""
     device_key = DevelopmentKey.open(folder / "key")
     collector_key = open_collector_key(folder / "collector" / "key", COLLECTOR)
-    signer = Signer(folder / "signer", device_key, lambda: ClockReading(SEALED_AT, ClockQuality.FREE_RUNNING))
+    times = count(SEALED_AT, SECONDS_APART)
+    signer = Signer(folder / "signer", device_key, lambda: ClockReading(next(times), ClockQuality.FREE_RUNNING))
     write_trust(
         folder / "trust",
         election=ELECTION,
