@@ -34,7 +34,7 @@ def located(picture: Picture) -> Located | Lost:
 
 
 def tilted(form: str, degrees: float, side: float) -> Matrix:
-    """Page mm to pixels of a camera, two heights of the sheet away, that looks `degrees` aslant from `side` (degrees)."""
+    """Page mm to pixels of a camera, two heights of the sheet away, that looks `degrees` aslant from a side."""
     sheet, (width, height) = layout(form), PHONE
     corners = np.array([(0, 0), (sheet.width, 0), (sheet.width, sheet.height), (0, sheet.height)], dtype=float)
     flat = (corners - corners.mean(axis=0)) / sheet.height

@@ -1,4 +1,5 @@
-"""`make bench`: what each stage of reading a page costs, as a multiple of decoding the same JPEG; and peak memory.
+"""`make bench`: what each stage of reading a page costs, as a multiple of decoding the same JPEG; and peak memory. Then
+the same from the press to the page's numbers, with the burst and its way out of the camera's process.
 
 The pictures are made by one process and read by another. The figures also go to build/bench/bench.json.
 """
@@ -37,6 +38,13 @@ def _show(name: str, figures: dict[str, Any]) -> None:
     print(f"  peak memory {figures['peak_memory_mib']:.0f} MiB")
 
 
+def _show_press(name: str, stages: dict[str, float]) -> None:
+    print(f"\n{name}, press to numbers of page 1; decoding it = 1")
+    for stage, ratio in stages.items():
+        print(f"  {stage:<12}{ratio:6.2f}")
+    print(f"  {'whole':<12}{sum(stages.values()):6.2f}")
+
+
 def main() -> None:
     """Prints all figures and writes them."""
     found: dict[str, Any] = {}
@@ -46,6 +54,9 @@ def main() -> None:
             form = entry.name.rpartition(".")[0]
             found[entry.name] = json.loads(_run("tests.bench.measure", str(entry), form))
             _show(entry.name, found[entry.name])
+        for entry in sorted(Path(folder).glob("*.rendered")):
+            found[f"press {entry.name}"] = json.loads(_run("tests.bench.press", str(entry / "page1.jpg")))
+            _show_press(entry.name, found[f"press {entry.name}"])
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

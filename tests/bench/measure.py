@@ -32,7 +32,8 @@ from firmware.records import Frame, Page
 
 REPEATS = 7
 """Runs of which the quickest counts: what disturbs a run only ever adds to it."""
-STAGES: tuple[tuple[str, Any, str], ...] = (
+Stage = tuple[str, Any, str]
+STAGES: tuple[Stage, ...] = (
     ("decode", page, "decode_page"),
     ("recognise", page, "find_page"),
     ("register", search, "register"),
@@ -68,10 +69,10 @@ class Stopwatch:
         return run
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
+    def watching(self, stages: Sequence[Stage] = STAGES) -> Iterator[None]:
         """Every stage is timed inside."""
         with ExitStack() as stack:
-            for stage, place, name in STAGES:
+            for stage, place, name in stages:
                 stack.enter_context(patch.object(place, name, self.timed(stage, getattr(place, name))))
             yield
 
