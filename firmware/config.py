@@ -66,7 +66,7 @@ class FlowControl(StrEnum):
 
 
 _PRINTER_DEVICE = {
-    PrinterDriver.ESCPOS_SERIAL: r"/dev/.+",
+    PrinterDriver.ESCPOS_SERIAL: r"/.+",
     PrinterDriver.ESCPOS_NETWORK: r"([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):[1-9][0-9]{0,4}",
     PrinterDriver.ESCPOS_USB: r"[0-9a-f]{4}:[0-9a-f]{4}",
 }

@@ -18,10 +18,12 @@ from firmware.config import PrinterConfig, PrinterDriver
 from firmware.forms.loader import shipped_layouts
 from firmware.receipt.connecting import printer_of
 from firmware.receipt.conversation import Patience
+from firmware.receipt.day import compose_closing
 from firmware.receipt.layout import compose
 from firmware.receipt.printer import Printed, PrinterStatus, PrintOutcome
 from firmware.receipt.strip import ReceiptLayout
 from tests.strips import PLACE, PPWP_2024, stored
+from tests.test_receipt_day import CLOSING
 
 pytestmark = pytest.mark.system
 
@@ -41,9 +43,8 @@ class Emulator:
     def device(self) -> Path:
         return self.folder / "emupos" / "kiosk"
 
-    @property
-    def config(self) -> PrinterConfig:
-        return PrinterConfig(PrinterDriver.ESCPOS_SERIAL, str(self.device), baud=9600)
+    def config(self, profile: str = "") -> PrinterConfig:
+        return PrinterConfig(PrinterDriver.ESCPOS_SERIAL, str(self.device), baud=9600, profile=profile)
 
     def fault(self, action: str, fault: str) -> None:
         subprocess.run([EMUPOS, "--api", self.api, "fault", action, "kiosk", fault], check=True, capture_output=True)
@@ -93,15 +94,20 @@ def receipt() -> ReceiptLayout:
     return compose(stored(form, PPWP_2024), form, PLACE, 1, 5, False, 576)
 
 
-def test_the_code_decodes_from_a_foreign_rendering(emulator: Emulator, receipt: ReceiptLayout) -> None:
-    printer = printer_of(emulator.config)
-    outcome = printer.print(receipt)
+@pytest.mark.parametrize("profile", ["TM-T20II", "TH230"], ids=["drawn by the printer", "sent as a picture"])
+@pytest.mark.parametrize("name", ["record", "closing"])
+def test_the_code_decodes_from_a_foreign_rendering(
+    emulator: Emulator, receipt: ReceiptLayout, name: str, profile: str
+) -> None:
+    layout = receipt if name == "record" else compose_closing(CLOSING, 1, 1, False, 576)
+    printer = printer_of(emulator.config(profile))
+    outcome = printer.print(layout)
     printer.close()
     assert outcome == PrintOutcome(Printed.CONFIRMED, PrinterStatus.READY)
     _until(emulator.pictures)
     (path,) = emulator.pictures()
     picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    assert [code.text for code in zxingcpp.read_barcodes(picture)] == [receipt.receipt.code]
+    assert [code.text for code in zxingcpp.read_barcodes(picture)] == [layout.receipt.code]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +116,7 @@ def test_the_code_decodes_from_a_foreign_rendering(emulator: Emulator, receipt: 
 def test_a_foreign_printer_cannot_print(
     emulator: Emulator, receipt: ReceiptLayout, fault: str, status: PrinterStatus
 ) -> None:
-    printer = printer_of(emulator.config, Patience(stall_s=3, finish_s=5))
+    printer = printer_of(emulator.config(), Patience(stall_s=3, finish_s=5))
     emulator.fault("set", fault)
     assert printer.print(receipt) == PrintOutcome(Printed.NOT_PRINTED, status)
     emulator.fault("clear", fault)
