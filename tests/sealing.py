@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +116,12 @@ def make_world(folder: Path) -> World:
     """A new one in `folder`: `signer/`, `collector/key/` and `trust/`."""
     device_key = DevelopmentKey.open(folder / "key")
     collector_key = open_collector_key(folder / "collector" / "key", COLLECTOR)
-    times = count(SEALED_AT, SECONDS_APART)
-    signer = Signer(folder / "signer", device_key, lambda: ClockReading(next(times), ClockQuality.FREE_RUNNING))
+    chain = folder / "signer" / "chain"
+
+    def clock() -> ClockReading:
+        return ClockReading(SEALED_AT + SECONDS_APART * len(list(chain.glob("0*"))), ClockQuality.FREE_RUNNING)
+
+    signer = Signer(folder / "signer", device_key, clock)
     write_trust(
         folder / "trust",
         election=ELECTION,
