@@ -43,9 +43,9 @@ def check_history(told: Sequence[Told]) -> None:
         if message.previous not in (None, NO_RECORD):
             _one(entries, message.size - 1, message.previous, message)
     known = _beginning(entries)
-    for message in told:
-        if message.size <= len(known) and merkle.root(known[: message.size]) != message.root:
-            raise _fork(message, message.size)
+    for size, root in roots.items():
+        if size <= len(known) and merkle.root(known[:size]) != root:
+            raise _fork(told[0], size)
 
 
 def _beginning(entries: dict[int, bytes]) -> list[bytes]:

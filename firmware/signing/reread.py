@@ -81,8 +81,8 @@ def reread(
         seen = judge(field, read)
         counts[seen] += 1
         if seen is not Seen.SAME:
-            details = {"field": field.id, "seen": str(seen), "read": _text(read), "signed": _text(field.value)}
-            tell(Claim("reread-field", details))
+            told, signed = _text(read), _text(field.value)
+            tell(Claim("reread-field", {"field": field.id, "seen": str(seen), "read": told, "signed": signed}))
     same = "=" if model.sha256 == record.model.hex() else "!="
     tell(Claim("reread", {"same": counts[Seen.SAME], "fields": len(record.fields), "model": same}))
 

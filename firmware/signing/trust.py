@@ -80,6 +80,8 @@ class TrustRoots:
     """Hexadecimal SHA-256 over the SHA-256 of every file in the folder, in the order of their names."""
     root: str = ""
     """Hexadecimal SHA-256 of the root certificate; empty when the election is unsigned (development only)."""
+    edition: int = 0
+    """Of a signed definition, counted from 1: the higher one knows more revocations."""
     authority: ec.EllipticCurvePublicKey | None = None
     """The key that signed the election definition; None when it is unsigned."""
     earlier: frozenset[bytes] = frozenset()
@@ -137,6 +139,7 @@ class TrustRoots:
             collectors=_named_collectors(trust, issuers, signed.scope),
             fingerprint=fingerprint,
             root=root.fingerprint(hashes.SHA256()).hex(),
+            edition=trust.edition,
             authority=public_key_of(authority),
             earlier=frozenset(map(bytes.fromhex, trust.earlier)),
             revoked={bytes.fromhex(entry.kid): entry for entry in trust.revoked},

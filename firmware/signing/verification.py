@@ -208,7 +208,10 @@ def _check_election(record: RecordEntry, trust: TrustRoots, report: Report) -> N
         raise VerificationRefused("mode-not-of-election", mode=record.mode, world=str(definition.election.mode))
     _check_polling_station(record.tps, trust)
     report(Claim("election", {"name": definition.election.name, "tps": record.tps, "contest": record.contest}))
-    report(Claim("election-signed", {"root": trust.root}) if trust.root else Claim("election-unsigned", {}))
+    if trust.root:
+        report(Claim("election-signed", {"root": trust.root, "edition": trust.edition}))
+    else:
+        report(Claim("election-unsigned", {}))
 
 
 def _check_polling_station(tps: str, trust: TrustRoots) -> None:
