@@ -110,8 +110,8 @@ class PrinterConfig(_Strict, frozen=True):
 
     driver: PrinterDriver
     device: str
-    """Of escpos-serial: /dev/serial/by-id/... ; of escpos-network: host:port ; of escpos-usb: vendor:product as `lsusb`
-    prints them, 04b8:0e15."""
+    """Of escpos-serial: /dev/serial/by-id/... ; of escpos-usb: vendor:product as `lsusb` prints them, 04b8:0e15 ; of
+    escpos-network: host:port, which needs systemd/printer-on-network.conf, for the station has no network."""
     baud: Annotated[int, msgspec.Meta(ge=1200, le=921_600)] = 115_200
     flow: FlowControl = FlowControl.XONXOFF
     """Both of escpos-serial only, as they are set in the printer."""

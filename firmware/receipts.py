@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from firmware.config import MAX_COPIES
 from firmware.forms.layout import FormLayout
 from firmware.ledger.printing import PrintJob, PrintState, closing_name, opening_name, record_name
 from firmware.receipt.day import ClosingFacts, OpeningFacts, compose_closing, compose_opening
@@ -20,9 +19,6 @@ from firmware.receipt.printer import Printed, Printer, PrinterStatus
 from firmware.receipt.strip import ReceiptLayout
 from firmware.records import StoredRecord
 from firmware.signing.keys import DeviceClaims
-
-OFFICERS = 2
-"""Who gets a strip besides the witnesses: the PTPS (election supervisor) and the KPPS."""
 
 INTERRUPTED = "screen.print-interrupted"
 """Sentence for strips of which nobody knows whether they came out."""
@@ -66,14 +62,6 @@ def closing_document(day: str, facts: ClosingFacts, copies: int, width_dots: int
         return compose_closing(facts, copy, copies, reprint, width_dots)
 
     return Document(closing_name(day), copies, draw)
-
-
-def copies_for(witnesses: int, least: int) -> int:
-    """How many strips of a record: one for each registered witness, one for the PTPS and one for the KPPS, but never
-    fewer than `least` nor more than MAX_COPIES. Raises ValueError for less than no witness."""
-    if witnesses < 0:
-        raise ValueError(f"{witnesses} witnesses")
-    return min(max(witnesses + OFFICERS, least), MAX_COPIES)
 
 
 class PrintJobs(Protocol):

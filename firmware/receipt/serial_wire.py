@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import serial
 
@@ -46,7 +46,9 @@ class SerialWire:
             self._restart_output()
 
     def close(self) -> None:
-        """See Wire."""
+        """See Wire. What was not sent is dropped: the kernel would wait half a minute for a printer to take it."""
+        with suppress(OSError, termios.error):
+            self._port.reset_output_buffer()
         self._port.close()
 
     def _restart_output(self) -> None:
