@@ -17,7 +17,9 @@ MAX_ITEMS = 6
 MAX_DEPTH = 10
 """Two more than a message may have."""
 
-_ODD = (0, 1, -1, 23, 24, 255, 256, 999_999, 1_000_000, 2**32, 2**63, 2**64 - 1, -(2**64), 2**64, 2**200)
+_ODD = (0, 1, -1, 23, 24, 255, 256, 999_999, 1_000_000, 2**32, 2**63, 2**64 - 1, -(2**64))
+_FOREIGN = (1.5, float("nan"), 2**64, -(2**200), cbor2.undefined, cbor2.CBORSimpleValue(99), cbor2.CBORTag(24, b""))
+"""CBOR, but not ours: rare, for each of them is refused at once."""
 _TEXTS = ("", "real", "training", "ketua", "ppwp", "suara_1", "typed", "\x00", "é", "٣", "\U0001f5f3", "a" * 300)
 
 
@@ -77,12 +79,13 @@ def valid(chance: Random) -> Any:
 
 def anything(chance: Random, depth: int = 0) -> Any:
     """Any value that CBOR can hold, and some that ours must not."""
+    if chance.random() < 0.03:
+        return chance.choice(_FOREIGN)
     leaves: list[Callable[[], Any]] = [
         lambda: chance.choice(_ODD),
         lambda: chance.choice(_TEXTS),
-        lambda: chance.choice((None, True, False, 1.5, float("nan"), cbor2.undefined, cbor2.CBORSimpleValue(99))),
+        lambda: chance.choice((None, True, False)),
         lambda: chance.randbytes(chance.choice((0, 8, 31, 32, 33, chance.randint(0, MAX_BYTES)))),
-        lambda: cbor2.CBORTag(chance.choice((0, 2, 18, 24, 258, 55799)), chance.choice(_ODD)),
     ]
     if depth < MAX_DEPTH:
         items = range(chance.randint(0, MAX_ITEMS))
@@ -94,7 +97,7 @@ def anything(chance: Random, depth: int = 0) -> Any:
 
 
 def _key(chance: Random) -> Any:
-    return chance.choice((*_TEXTS, *_ODD, b"bytes", None, *parts.draft()))
+    return chance.choice((*_TEXTS, *_ODD, *parts.draft()))
 
 
 def _wound(chance: Random, value: Any) -> Any:
