@@ -287,7 +287,7 @@ def test_other_kinds_of_archive(kiosk: Kiosk, tmp_path: Path) -> None:
 
 
 def header(name: str, size: int) -> bytes:
-    return archive._header(name, size)
+    return archive.header(name, size)
 
 
 def test_a_member_promises_more_than_there_is(kiosk: Kiosk) -> None:
@@ -304,7 +304,7 @@ def test_an_index_of_a_billion_bytes_is_not_read(kiosk: Kiosk) -> None:
 
 def test_a_name_stands_twice_or_out_of_order(kiosk: Kiosk) -> None:
     entry = header("devices.pem", 0)
-    index = archive._entry("index.json", b"{}")
+    index = archive.entry("index.json", b"{}")
     end = bytes(1024)
     assert codes(index + entry + entry + end, kiosk) == ["bundle-order"]
     assert codes(index + header("election.json", 0) + entry + end, kiosk) == ["bundle-order"]
@@ -328,7 +328,7 @@ def test_something_stands_after_the_end(kiosk: Kiosk) -> None:
 def test_an_index_that_is_none(kiosk: Kiosk, index: bytes) -> None:
     data = packed(kiosk.members)
     old = 512 + -(-int(data[124:135], 8) // 512) * 512
-    assert codes(archive._entry("index.json", index) + data[old:], kiosk) == ["bundle-index"]
+    assert codes(archive.entry("index.json", index) + data[old:], kiosk) == ["bundle-index"]
 
 
 def flips_are_refused(data: bytes, places: Iterable[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from firmware.config import parse_election
 from firmware.errors import LayoutRefused, VerificationRefused
 from firmware.signing import cose, receipt_code
-from firmware.signing.evidence import examine
+from firmware.signing.bundle import examine_bundle
+from firmware.signing.evidence import Finding, compare, examine
 from firmware.signing.trust import TrustRoots
 from firmware.signing.verification import verify_acknowledgement, verify_receipt, verify_record
 from tests.vectors import make, parts
@@ -49,6 +51,14 @@ def read(name: str) -> bytes:
     return (FOLDER / name).read_bytes()
 
 
+def findings(name: str, trust: TrustRoots) -> list[Finding]:
+    """As `c1kiosk verify` finds them."""
+    if not name.endswith(".tar"):
+        return [examine(name, read(name), trust)]
+    found = examine_bundle(name, io.BytesIO(read(name)), trust)
+    return [*found, compare(found)]
+
+
 def payload(name: str) -> bytes:
     return cose.parse(read(name)).payload
 
@@ -66,18 +76,17 @@ def test_the_vectors_are_not_what_the_program_makes() -> None:
 
 @pytest.mark.parametrize("name", [name for name, entry in INDEX.items() if "refused" not in entry])
 def test_a_valid_vector_is_refused(name: str, trust: TrustRoots) -> None:
-    finding = examine(name, read(name), trust)
-    assert finding.refusal is None
-    assert finding.verified is not None
-    assert finding.claims
+    found = findings(name, trust)
+    assert [finding.refusal for finding in found] == [None] * len(found)
+    assert all(finding.claims for finding in found)
 
 
 @pytest.mark.parametrize("name", [name for name, entry in INDEX.items() if "refused" in entry])
 def test_a_hostile_vector_is_believed(name: str, trust: TrustRoots) -> None:
-    finding = examine(name, read(name), trust)
-    assert finding.verified is None
-    assert isinstance(finding.refusal, VerificationRefused)
-    assert finding.refusal.code == INDEX[name]["refused"]
+    first = findings(name, trust)[0]
+    assert first.verified is None
+    assert isinstance(first.refusal, VerificationRefused)
+    assert first.refusal.code == INDEX[name]["refused"]
 
 
 @pytest.mark.parametrize("name", [name for name in INDEX if name.startswith("valid/") and name.endswith(".cose")])

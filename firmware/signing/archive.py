@@ -53,9 +53,9 @@ def write(file: BinaryIO, members: Mapping[str, bytes]) -> None:
     """
     names = sorted(members)
     entries = {name: (len(members[name]), hashlib.sha256(members[name]).hexdigest()) for name in names}
-    file.write(_entry(INDEX, _index(entries)))
+    file.write(entry(INDEX, _index(entries)))
     for name in names:
-        file.write(_entry(name, members[name]))
+        file.write(entry(name, members[name]))
     file.write(_END)
 
 
@@ -98,22 +98,23 @@ def _next(file: BinaryIO) -> Member | None:
     return Member(name, data, hashlib.sha256(data).hexdigest())
 
 
-def _entry(name: str, data: bytes) -> bytes:
-    return _header(name, len(data)) + data + bytes(-len(data) % _BLOCK)
+def entry(name: str, data: bytes) -> bytes:
+    """One entry: header, content, padding. Raises ValueError for a name or size that has no place."""
+    return header(name, len(data)) + data + bytes(-len(data) % _BLOCK)
 
 
 def _told(block: bytes, at: int) -> tuple[str, int]:
-    """Name and size in a header that is exactly what `_header` makes of them."""
+    """Name and size in a header that is exactly what `header` makes of them."""
     try:
         name, size = block[:100].rstrip(b"\0").decode("ascii"), int(block[124:135], 8)
-        if _header(name, size) == block:
+        if header(name, size) == block:
             return name, size
     except ValueError:
         pass
     raise VerificationRefused("bundle-form", at=at)
 
 
-def _header(name: str, size: int) -> bytes:
+def header(name: str, size: int) -> bytes:
     """The ustar header of a plain file. Raises ValueError for a name or size that has no place."""
     if not _NAME.fullmatch(name) or len(name) > 100 or not 0 <= size < 8**11:
         raise ValueError(f"no member of an archive: {name!r}, {size} bytes")

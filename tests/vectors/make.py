@@ -9,9 +9,11 @@ index.json               per file: what it is, the code it is refused with, and 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import struct
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,8 +23,9 @@ import cbor2
 from cryptography import x509
 
 from firmware.records import SealedRecord
-from firmware.signing import checkpoint, merkle, proof, receipt_code
+from firmware.signing import archive, checkpoint, merkle, proof, receipt_code
 from firmware.signing.acknowledgement import acknowledge
+from firmware.signing.bundle import picture_name
 from firmware.signing.cose import GROUP_ORDER, MessageType, SigningKey, parse, sign
 from firmware.signing.election import sign_election
 from firmware.signing.encoding import Tagged, decode, encode
@@ -58,6 +61,7 @@ def valid() -> dict[str, bytes]:
         "record-of-earlier-edition.cose": _record(payload | {"election": parts.EARLIER}, parts.EARLY),
         "election.cose": sign_election(parts.election(), parts.ELECTION_KEY),
         **_log([first.sha256, second.sha256]),
+        "bundle.tar": bundle(),
         "record-2-correction.cose": second.cose,
         "receipt-1.cose": first.receipt,
         "receipt-1.txt": receipt_code.encode(first.receipt).encode(),
@@ -76,6 +80,35 @@ def _log(names: list[bytes]) -> dict[str, bytes]:
     }
 
 
+def bundle(**changes: bytes | None) -> bytes:
+    """A bundle of both records; `changes` replace members, None leaves one out."""
+    first, second = seal()
+    log = _log([first.sha256, second.sha256])
+    head = log["checkpoint-2.txt"]
+    members = {
+        "election.cose": sign_election(parts.election(), parts.ELECTION_KEY),
+        "layouts/vector-form.toml": parts.layout().source,
+        "devices.pem": parts.pem(parts.DEVICE.certificate).encode(),
+        "journal.jsonl": parts.JOURNAL,
+        "checkpoint.txt": head,
+        "proofs/000001.tlog-proof": log["record-1.tlog-proof"],
+        "proofs/000002.tlog-proof": proof.inclusion(
+            1, merkle.inclusion_proof([first.sha256, second.sha256], 1), head
+        ).text(),
+        "proofs/000002.consistency": log["consistency-1-2.txt"],
+        "acknowledgements/000001.kota-bandung.cose": acknowledge(first.sha256, parts.SEALED_AT + 60, parts.COLLECTOR),
+    }
+    for sealed in (first, second):
+        members[f"records/{sealed.sequence:06d}.cose"] = sealed.cose
+        members[f"receipts/{sealed.sequence:06d}.cose"] = sealed.receipt
+    for number in (1, 2):
+        data = parts.picture(number)
+        members[picture_name(hashlib.sha256(data).digest(), data)] = data
+    file = io.BytesIO()
+    archive.write(file, {name: data for name, data in (members | changes).items() if data is not None})
+    return file.getvalue()
+
+
 def hostile() -> Iterator[Hostile]:
     """Messages that must be refused."""
     first, second = seal()
@@ -85,6 +118,7 @@ def hostile() -> Iterator[Hostile]:
     yield from _records(dict(first.payload), dict(second.payload))
     yield from _receipts(first)
     yield from _elections()
+    yield from _bundles()
     yield from _codes(receipt_code.encode(first.receipt))
 
 
@@ -217,6 +251,40 @@ def _elections() -> Iterator[Hostile]:
     yield "election-by-device.cose", "cose-signature", "a kiosk defines the election", stranger
     record = sign(json.loads(parts.election()), MessageType.RECORD, parts.ELECTION_KEY)
     yield "election-as-record.cose", "device-unknown", "a definition under the type of a record", record
+
+
+def _bundles() -> Iterator[Hostile]:
+    def case(name: str, code: str, why: str, data: bytes) -> Hostile:
+        return f"bundle-{name}.tar", code, why, data
+
+    whole = bundle()
+    picture = picture_name(hashlib.sha256(parts.picture(1)).digest(), parts.picture(1))
+    yield case("cut", "bundle-form", "the end is missing", whole[:-512])
+    yield case("more", "bundle-form", "something hides after the end", whole + bytes(512))
+    yield case("no-picture", "bundle-missing", "a number without its picture", bundle(**{picture: None}))
+    yield case("extra", "bundle-extra", "a file that does not belong", bundle(**{"run.sh": b"#!/bin/sh"}))
+    yield case("other-picture", "bundle-picture", "another picture under its name", bundle(**{picture: b"picture 3"}))
+    yield case("journal", "journal-head", "the journal was written anew", bundle(**{"journal.jsonl": b""}))
+    stranger = parts.pem(parts.STRANGER.certificate).encode() + parts.pem(parts.DEVICE.certificate).encode()
+    yield case("device", "bundle-extra", "a kiosk that signed nothing", bundle(**{"devices.pem": stranger}))
+    size = int(whole[124:135], 8)
+    index = json.loads(whole[512 : 512 + size]) | {"note": "x"}
+    noted = json.dumps(index, indent=1, sort_keys=True).encode() + b"\n"
+    rest = whole[512 + size + -size % 512 :]
+    yield case("index", "bundle-index", "an index that says more", archive.entry("index.json", noted) + rest)
+    for name, kind in (("link", tarfile.SYMTYPE), ("device-file", tarfile.CHRTYPE)):
+        entry = tarfile.TarInfo("records/000003.cose")
+        entry.type, entry.linkname = kind, "/etc/passwd"
+        block = entry.tobuf(tarfile.USTAR_FORMAT)
+        yield case(name, "bundle-form", f"an entry that is a {name}", whole[:-1024] + block + bytes(1024))
+    climbing = tarfile.TarInfo("records/../../etc/passwd").tobuf(tarfile.USTAR_FORMAT)
+    yield case("climbing", "bundle-form", "a name that leads out of the folder", whole[:-1024] + climbing + bytes(1024))
+    twice = archive.entry("records/000001.cose", b"x")
+    yield case("twice", "bundle-order", "a second file of the same name", whole[:-1024] + twice + bytes(1024))
+    huge = tarfile.TarInfo("records/000003.cose")
+    huge.mode, huge.size = 0o444, 8**10
+    promised = whole[:-1024] + huge.tobuf(tarfile.USTAR_FORMAT) + bytes(1024)
+    yield case("huge", "bundle-form", "a gigabyte is promised", promised)
 
 
 def _codes(text: str) -> Iterator[Hostile]:

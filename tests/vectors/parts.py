@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from firmware.forms.layout import FormLayout
 from firmware.forms.loader import load_layout
 from firmware.records import Mode
+from firmware.signing import audit
 from firmware.signing.authorities import Purpose, Scope
 from firmware.signing.certificates import Issuer, issue, subject
 from firmware.signing.cose import GROUP_ORDER
@@ -23,6 +24,10 @@ from firmware.signing.keys import DeviceClaims, Protection, claims_extension, ke
 from firmware.signing.signer import ClockQuality, ClockReading
 
 FOLDER = Path(__file__).parent
+_EVENT = ("2024-02-14T19:29:00+00:00", '{"event": "station.started"}')
+JOURNAL_HEAD = audit.digest(audit.START, *_EVENT)
+JOURNAL = audit.line(*_EVENT, JOURNAL_HEAD)
+"""An audit journal of one event."""
 MADE = datetime(2024, 2, 1, tzinfo=UTC)
 SEALED_AT = int(datetime(2024, 2, 14, 19, 30, tzinfo=UTC).timestamp())
 ORGANISATION = "DEVELOPMENT, test vectors"
@@ -172,16 +177,21 @@ def draft(**changes: Any) -> dict[str, Any]:
         "confirmed_by": "ketua",
         "software": "c1kiosk 0.1.0",
         "model": hashlib.sha256(b"model").digest(),
-        "journal": hashlib.sha256(b"journal").digest(),
+        "journal": JOURNAL_HEAD,
         "supersedes": None,
         "reason": "",
     } | changes
 
 
+def picture(number: int) -> bytes:
+    """What stands for the photograph of a page."""
+    return f"picture {number}".encode()
+
+
 def _page(number: int) -> dict[str, Any]:
     return {
         "page": number,
-        "sha256": hashlib.sha256(f"picture {number}".encode()).digest(),
+        "sha256": hashlib.sha256(picture(number)).digest(),
         "facts": {"driver": "vector", "exposure_us": 12_000},
         "marks": ["TL", "TR", "BL", "BR"],
         "residual_um": 210,
