@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .PHONY: demo test test-system bench bench-peers evaluate endurance check lock messages clean
 
-demo: .venv/ready ; $(BIN)/c1kiosk demo $(if $(AUTO),--auto) $(if $(OUT),--out $(OUT))
+demo: .venv/ready ; $(BIN)/c1kiosk demo $(if $(AUTO),--auto) $(if $(TRAINING),--training) $(if $(OUT),--out $(OUT))
 test: .venv/ready ; $(BIN)/pytest
 test-system: .venv/ready ; PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/system/run.sh
 bench: .venv/ready ; $(BIN)/python -m tests.bench

@@ -197,9 +197,8 @@ def test_a_definition_without_trust_is_signed(tmp_path: Path) -> None:
     assert code(folder(tmp_path, election=json.dumps(document).encode())) == "election-trust"
 
 
-@pytest.mark.parametrize("mode", ["real", "training"])
-def test_a_real_election_is_not_signed(tmp_path: Path, mode: str) -> None:
-    document = json.loads(parts.election()) | {"mode": mode}
+def test_a_real_election_is_not_signed(tmp_path: Path) -> None:
+    document = json.loads(parts.election()) | {"mode": "real"}
     election = json.dumps(document).encode()
     write_trust(tmp_path, election=election, layouts=[parts.layout()], authorities=[], devices=[], collectors=[])
     assert code(tmp_path) == "election-unsigned"
@@ -233,11 +232,13 @@ def test_a_kiosk_is_given_an_election_that_a_stranger_signed(tmp_path: Path) -> 
         load_config(kiosk(tmp_path, sign_election(parts.election(), parts.DEVICE)))
 
 
-@pytest.mark.parametrize("mode", ["real", "training"])
-def test_a_kiosk_is_given_a_real_election_that_is_not_signed(tmp_path: Path, mode: str) -> None:
-    document = json.loads(parts.election()) | {"mode": mode}
+@pytest.mark.parametrize("driver", ["development-file", "training-file", "sealed-credential"])
+def test_a_kiosk_is_given_a_real_election_that_is_not_signed(tmp_path: Path, driver: str) -> None:
+    document = json.loads(parts.election()) | {"mode": "real"}
+    file = kiosk(tmp_path, json.dumps(document).encode())
+    file.write_text(file.read_text().replace("development-file", driver))
     with pytest.raises(Refused, match=r"election-unsigned|config-key-mode"):
-        load_config(kiosk(tmp_path, json.dumps(document).encode()))
+        load_config(file)
 
 
 # --- time and revocation ----------------------------------------------------------------------------------------------

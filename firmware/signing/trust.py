@@ -6,8 +6,8 @@
     layouts/*.toml    the form layouts; the definition holds their SHA-256
     devices.pem       device certificates, each issued by an authority that the definition names
 
-Issuing authorities, collectors' certificates and revoked devices stand in the definition. A development election may
-be unsigned; its folder, which has no root.pem, holds instead
+Issuing authorities, collectors' certificates and revoked devices stand in the definition. The definition of a training
+or development election may be unsigned; its folder, which has no root.pem, holds instead
 
     election.json     the definition
     layouts/*.toml
@@ -79,7 +79,7 @@ class TrustRoots:
     fingerprint: str
     """Hexadecimal SHA-256 over the SHA-256 of every file in the folder, in the order of their names."""
     root: str = ""
-    """Hexadecimal SHA-256 of the root certificate; empty when the election is unsigned (development only)."""
+    """Hexadecimal SHA-256 of the root certificate; empty when the election is unsigned (never a real one)."""
     edition: int = 0
     """Of a signed definition, counted from 1: the higher one knows more revocations."""
     authority: ec.EllipticCurvePublicKey | None = None
@@ -113,7 +113,7 @@ class TrustRoots:
     @classmethod
     def _unsigned(cls, files: Mapping[str, bytes], layouts: Mapping[bytes, FormLayout], fingerprint: str) -> Self:
         definition = parse_election(files[ELECTION], ELECTION)
-        if definition.election.mode is not Mode.DEVELOPMENT:
+        if definition.election.mode is Mode.REAL:
             raise VerificationRefused("election-unsigned", mode=str(definition.election.mode))
         authorities = _certificates(files, AUTHORITIES)
         return cls(
@@ -201,7 +201,7 @@ def write_trust(
     devices: Iterable[bytes],
     collectors: Iterable[bytes],
 ) -> None:
-    """Writes the trust folder of an unsigned (development) election; certificates are DER.
+    """Writes the trust folder of an unsigned election; certificates are DER.
 
     `election` is the file's bytes, as records name them.
     """

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from firmware.records import Mode
+from firmware.signing.cose import parse
+from firmware.signing.encoding import decode
 from tests.simulators.room import ROOT, NotStarted, Room
 
 PATIENCE_SECONDS = 240
@@ -24,6 +27,18 @@ def test_the_demo_walks_the_whole_way_and_its_evidence_verifies_elsewhere(tmp_pa
     files = [str(out / name) for name in ("record.cose", "receipt.txt", "receipt.png", "ack.cose")]
     verify = c1kiosk("verify", "--trust", str(out / "trust"), *files)
     assert verify.returncode == 0, verify.stdout
+
+
+@pytest.mark.system
+def test_a_whole_day_of_training_proves_itself_as_training(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    demo = c1kiosk("demo", "--auto", "--training", "--out", str(out))
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    verify = c1kiosk("verify", "--trust", str(out / "trust"), str(out / "record.cose"))
+    assert verify.returncode == 0, verify.stdout
+    assert "training" in verify.stdout
+    payload = decode(parse((out / "record.cose").read_bytes()).payload)
+    assert payload["mode"] == Mode.TRAINING
 
 
 def test_the_demo_is_interrupted(tmp_path: Path) -> None:

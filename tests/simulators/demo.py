@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from firmware.forms.loader import shipped_layouts
+from firmware.records import Mode
 from tests.simulators import proof
 from tests.simulators.gallery import serve_gallery
 from tests.simulators.mishaps import mishaps
@@ -36,15 +37,16 @@ SCREEN_PORT = 8080
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="With --auto: leave the evidence here.")
 @click.option("--port", type=click.IntRange(1, 65535), help=f"Port of the screen; else {SCREEN_PORT}, or a free one.")
 @click.option("--form", type=click.Choice(sorted(shipped_layouts())), default=DEFAULT_FORM, show_default=True)
+@click.option("--training", is_flag=True, help="A training day (SIMULASI), with its own key, colour and records.")
 @click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Which numbers, in which hand.")
-def demo_command(auto: bool, out: Path | None, port: int | None, form: str, seed: int) -> None:
+def demo_command(auto: bool, out: Path | None, port: int | None, form: str, training: bool, seed: int) -> None:
     """The whole kiosk with simulated camera and printer and a local collector."""
     if out is not None and not auto:
         raise click.UsageError("--out needs --auto")
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(1))
     tell = _teller()
     try:
-        with _room(form, () if auto else _others(form), seed, port, tell) as room:
+        with _room((form, *(() if auto else _others(form))), seed, port, training, tell) as room:
             if auto:
                 _walk(room, out, tell)
             else:
@@ -70,19 +72,29 @@ def _teller() -> Callable[[str], None]:
 
 
 @contextmanager
-def _room(form: str, also: Sequence[str], seed: int, port: int | None, tell: Callable[[str], None]) -> Iterator[Room]:
+def _room(
+    forms: Sequence[str], seed: int, port: int | None, training: bool, tell: Callable[[str], None]
+) -> Iterator[Room]:
     """The kiosk, running over freshly written paper, in a folder that is gone afterwards."""
     stack: list[tuple[str, bytes]] = []
     truth: dict[str, int] = {}
-    for name in (form, *also):
+    for name in forms:
         tell(f"writing and photographing the paper: {name}, seed {seed}")
         sheets = demo_set(name, seed)
-        stack += [(f"{name}-{file}" if also else file, data) for file, data, _truth in sheets]
-        truth |= {field: value for _, _, values in sheets for field, value in values.items() if name == form}
+        stack += [(f"{name}-{file}" if len(forms) > 1 else file, data) for file, data, _truth in sheets]
+        truth |= {field: value for _, _, values in sheets for field, value in values.items() if name == forms[0]}
     with (
         tempfile.TemporaryDirectory(prefix="c1kiosk-demo-") as folder,
         Room(
-            Path(folder), form, stack, truth, port or free_port(SCREEN_PORT), mishaps(stack[0][1]), tell, also
+            Path(folder),
+            forms[0],
+            stack,
+            truth,
+            port or free_port(SCREEN_PORT),
+            mishaps(stack[0][1]),
+            tell,
+            also=forms[1:],
+            mode=Mode.TRAINING if training else Mode.DEVELOPMENT,
         ) as room,
     ):
         yield room

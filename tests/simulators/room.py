@@ -26,6 +26,7 @@ from firmware.forms.layout import FormLayout
 from firmware.forms.loader import shipped_layouts
 from firmware.http import LOOPBACK
 from firmware.pin import make_pin
+from firmware.records import Mode
 from firmware.signing.acknowledgement import open_collector_key
 from firmware.signing.client import SignerClient
 from firmware.signing.key_file import load_certificate
@@ -48,6 +49,10 @@ STOP_SECONDS = 5.0
 """Longest wait for a process to end by itself."""
 
 
+KEYS = {Mode.DEVELOPMENT: "development-file", Mode.TRAINING: "training-file"}
+"""Keys that a kiosk makes for itself; there is none for the real world."""
+
+
 class NotStarted(Exception):
     """A process ended or did not answer; its log tells why."""
 
@@ -66,7 +71,9 @@ class Room:
         extra: Sequence[tuple[str, bytes]] = (),
         tell: Callable[[str], None] = lambda line: None,
         also: Sequence[str] = (),
+        mode: Mode = Mode.DEVELOPMENT,
     ) -> None:
+        self.mode = mode
         self.folder = folder
         self.layouts: tuple[FormLayout, ...] = tuple(shipped_layouts()[name] for name in (form, *also))
         self.port = port or free_port()
@@ -125,7 +132,7 @@ class Room:
         election = {
             "version": 1,
             "name": "Pemilu contoh",
-            "mode": "development",
+            "mode": str(self.mode),
             "contests": [_contest(layout) for layout in self.layouts],
             "polling_stations": [{"code": TPS, "place": PLACE, "voters": self.truth.get("pemilih_dpt_j", VOTERS)}],
             "collectors": [{"id": DEFAULT_NAME, "url": f"http://{LOOPBACK}:{self._collector_port}"}],
@@ -136,7 +143,7 @@ class Room:
         tables: dict[str, dict[str, Any]] = {
             "camera": {"driver": "v4l2", "device": "/dev/video0"},
             "printer": {"driver": "escpos-serial", "device": self.printer.device, "copies": COPIES},
-            "key": {"driver": "development-file"},
+            "key": {"driver": KEYS[self.mode]},
             "screen": {"port": self.port},
         }
         top = {"tps": TPS, "election": "election.json", "state": "state", "run": "run", "models": str(ROOT / "models")}
