@@ -46,6 +46,8 @@ class PeerCheckedSocket(socket.socket):
     """A listening Unix socket that lets only `allowed` user ids in."""
 
     allowed: frozenset[int] = frozenset()
+    stranger: Callable[[int], None]
+    """Is told the user id of whoever is not let in."""
 
     def accept(self) -> tuple[socket.socket, Any]:
         """The next connection of an allowed user; another's is closed and told as an aborted connection."""
@@ -54,6 +56,7 @@ class PeerCheckedSocket(socket.socket):
         if uid not in self.allowed:
             connection.close()
             _log.warning("socket.stranger", uid=uid, socket=self.getsockname())
+            self.stranger(uid)
             raise ConnectionAbortedError(errno.ECONNABORTED, "this user may not connect")
         return connection, address
 
@@ -63,12 +66,19 @@ def users_named(*names: str) -> list[int]:
     return [entry.pw_uid for entry in pwd.getpwall() if entry.pw_name in names]
 
 
-def listen_unix(path: Path, users: Collection[int] = ()) -> PeerCheckedSocket:
+def _ignore(_uid: int) -> None:
+    """The log has it."""
+
+
+def listen_unix(
+    path: Path, users: Collection[int] = (), stranger: Callable[[int], None] = _ignore
+) -> PeerCheckedSocket:
     """A listening socket at `path` for our own user, root and `users`; a leftover of a killed process is replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     listener = PeerCheckedSocket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.allowed = frozenset({os.getuid(), 0, *users})
+    listener.stranger = stranger
     old = os.umask(_SOCKET_UMASK)
     try:
         listener.bind(str(path))
@@ -78,9 +88,11 @@ def listen_unix(path: Path, users: Collection[int] = ()) -> PeerCheckedSocket:
     return listener
 
 
-def serve_unix(app: WSGIApplication, path: Path, users: Collection[int] = ()) -> None:
-    """Serves `app` at the Unix socket `path` until SIGTERM or Ctrl-C."""
-    _serve(app, listen_unix(path, users), lambda: path.unlink(missing_ok=True))
+def serve_unix(
+    app: WSGIApplication, path: Path, users: Collection[int] = (), stranger: Callable[[int], None] = _ignore
+) -> None:
+    """Serves `app` at the Unix socket `path` until SIGTERM or Ctrl-C; `stranger` is told of who may not connect."""
+    _serve(app, listen_unix(path, users, stranger), lambda: path.unlink(missing_ok=True))
 
 
 def serve_loopback(app: WSGIApplication, port: int) -> None:

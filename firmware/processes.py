@@ -57,7 +57,7 @@ def _signer(config: KioskConfig) -> None:
     signer = Signer(config.key_folder, key, system_clock, counter)
     if signer.world is not config.mode:
         raise SignerRefused("key-world", world=str(signer.world), mode=str(config.mode))
-    serve_unix(create_app(signer, key), config.signer_socket, users_named("c1kiosk-station"))
+    serve_unix(create_app(signer, key), config.signer_socket, users_named("c1kiosk-station"), signer.stranger)
 
 
 def _open_key(config: KioskConfig) -> tuple[DeviceKey, Counter | None]:

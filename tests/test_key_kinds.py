@@ -10,9 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from firmware.errors import Refused, SignerRefused
+from firmware.config import load_config
+from firmware.errors import LayoutRefused, Refused, SignerRefused
+from firmware.processes import PROCESSES
 from firmware.records import Mode
-from firmware.signing import enrolment, key_file
+from firmware.signing import enrol, enrolment, key_file
 from firmware.signing.development_key import DevelopmentKey
 from firmware.signing.key_elsewhere import KeyElsewhere
 from firmware.signing.keys import DeviceClaims, DeviceKey, Protection, claims_of, open_device
@@ -20,6 +22,7 @@ from firmware.signing.plain_key import make as make_plain
 from firmware.signing.sealed_key import CREDENTIAL, FOLDER_VARIABLE, SealedKey
 from firmware.signing.training_key import TrainingKey
 from tests.key_contract import KeyContract, grant
+from tests.kiosk_files import write_kiosk
 from tests.vectors.parts import MADE, private_key
 
 CLAIMS = DeviceClaims(Mode.TRAINING, "C1-0001", Protection.SEALED_FILE)
@@ -169,6 +172,34 @@ def test_a_key_that_is_elsewhere_asks_for_a_certificate() -> None:
     for leak in (key.private_numbers, key.private_bytes, key.__copy__, lambda: key.exchange(ec.ECDH(), None)):
         with pytest.raises(TypeError, match="only signs"):
             leak()
+
+
+@pytest.mark.parametrize("serial", ["", "C1 0001", "x" * 41, "-1", "C1/1"])
+def test_a_serial_does_not_name_a_device(tmp_path: Path, serial: str) -> None:
+    config = load_config(write_kiosk(tmp_path, {"driver": "sealed-credential"}))
+    path = tmp_path / "device-key.cred"
+    refused("key-serial", lambda: enrol.request(config, serial, seal="host", credential=path, replace=False))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("driver", ["development-file", "training-file"])
+def test_a_key_that_the_kiosk_makes_is_enrolled(tmp_path: Path, driver: str) -> None:
+    if driver == "training-file":
+        with pytest.raises(LayoutRefused, match="config-key-mode"):
+            load_config(write_kiosk(tmp_path, {"driver": driver}))
+        return
+    config = load_config(write_kiosk(tmp_path, {"driver": driver}))
+    path = tmp_path / "device-key.cred"
+    refused("key-self-made", lambda: enrol.request(config, "C1-0001", seal="host", credential=path, replace=False))
+
+
+def test_the_key_is_of_another_world_than_the_election(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load_config(write_kiosk(tmp_path, {"driver": "sealed-credential"}))
+    config.key_folder.mkdir(parents=True)
+    credential = Credential(config.key_folder)
+    enrolment.install(credential.folder, grant(credential.request))
+    monkeypatch.setenv(FOLDER_VARIABLE, credential.environment[FOLDER_VARIABLE])
+    refused("key-world", lambda: PROCESSES["signer"](config))
 
 
 def test_a_request_is_made_twice(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from firmware.errors import SignerRefused
+from firmware.http import listen_unix
 from firmware.signing import journal as module
 from firmware.signing.journal import REPEAT_S, Journal
 from firmware.signing.rate import MOST_A_DAY, MOST_A_MINUTE, check_rate
@@ -162,6 +164,17 @@ def test_what_a_refusal_leaves_behind(signer: Signer, tmp_path: Path) -> None:
     assert client.get("/v1/nothing").status_code == 404
     written = entries(tmp_path / "state" / "journal.jsonl")
     assert [entry.get("code") for entry in written] == [None, "cbor-unsupported", "signer-request"]
+
+
+def test_a_stranger_connects(signer: Signer, tmp_path: Path) -> None:
+    listener = listen_unix(tmp_path / "signer.sock", stranger=signer.stranger)
+    listener.allowed = frozenset()
+    with listener, socket.socket(socket.AF_UNIX) as stranger:
+        stranger.connect(str(tmp_path / "signer.sock"))
+        with pytest.raises(ConnectionAbortedError):
+            listener.accept()
+        assert stranger.recv(1) == b""
+    assert entries(tmp_path / "state" / "journal.jsonl")[-1]["code"] == "socket-stranger"
 
 
 def test_a_refusal_cannot_be_written_down(signer: Signer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,8 @@ def key_folder(config: KioskConfig) -> Path:
 def request(config: KioskConfig, serial: str, *, seal: str, credential: Path, replace: bool) -> str:
     """Makes the device's key and returns the request for its certificate, PEM. Raises SignerRefused (`key-...`)."""
     folder = key_folder(config)
+    if not enrolment.SERIAL.fullmatch(serial):
+        raise SignerRefused("key-serial", serial=serial)
     if (folder / enrolment.REQUEST_NAME).exists():
         raise SignerRefused("key-exists", file=str(folder / enrolment.REQUEST_NAME))
     _make_folder(folder)

@@ -12,6 +12,7 @@ Both files are public. Neither is ever overwritten: another certificate is anoth
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from firmware.signing.keys import DeviceClaims, claims_extension, claims_of
 
 REQUEST_NAME = "request.pem"
 CERTIFICATE_NAME = "certificate.pem"
+SERIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+"""Of a device: it stands in its certificate, names its log and a file in the office."""
 MAX_FILE_BYTES = 64 * 1024
 """Of a request or certificate file; ours are under 2 kB."""
 

@@ -7,7 +7,7 @@
     any refusal                                   -> { "code", "details" }, status 422; 503 when the disk fails
 
 Who may connect is decided by user id (firmware/http.py). All bodies but the note are deterministic CBOR. Every refusal
-is in the signer's journal (journal.py) before it is answered.
+is in the signer's journal (journal.py) before it is answered, and so is whoever may not connect.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def main(state: Path, path: Path, users: tuple[int, ...]) -> None:
         click.echo(f"{refusal.code}: {both('error.' + refusal.code, **refusal.details)}", err=True)
         sys.exit(1)
     _log.info("signer.ready", serial=signer.serial, protection=str(key.protection), socket=str(path))
-    serve_unix(create_app(signer, key), path, users)
+    serve_unix(create_app(signer, key), path, users, signer.stranger)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,10 @@ class Signer:
         """The only world this signer signs in."""
         return self._device.claims.world
 
+    def stranger(self, _uid: int) -> None:
+        """A user who may not connect has tried to. Raises OSError."""
+        self.journal.refused("socket-stranger")
+
     def close(self) -> None:
         """Lets another process have the folder."""
         self._held.close()

@@ -16,7 +16,7 @@ from firmware.signing import enrol, enrolment, sealed_key
 from firmware.signing.keys import DeviceKey, Protection
 from firmware.signing.sealed_key import CREDENTIAL, FOLDER_VARIABLE, SealedKey
 from tests.key_contract import KeyContract, grant
-from tests.system.kiosk_files import write_kiosk
+from tests.kiosk_files import write_kiosk
 
 pytestmark = [
     pytest.mark.system,

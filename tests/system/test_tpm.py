@@ -29,8 +29,8 @@ from firmware.signing.key_elsewhere import KeyElsewhere
 from firmware.signing.keys import DeviceClaims, DeviceKey, Protection, open_device
 from firmware.signing.signer import ClockQuality, ClockReading, Signer
 from tests.key_contract import KeyContract, grant
+from tests.kiosk_files import write_kiosk
 from tests.power import completes
-from tests.system.kiosk_files import write_kiosk
 from tests.system.software_tpm import SoftwareTpm
 from tests.vectors import parts
 
