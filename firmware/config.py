@@ -79,7 +79,7 @@ class KeyDriver(StrEnum):
     DEVELOPMENT_FILE = "development-file"
     """Made on first run; its records say `development` and no real collector takes them."""
     TRAINING_FILE = "training-file"
-    """Made on first run; its records say `training`."""
+    """Made on first run, enrolled where the training has a root of its own; its records say `training`."""
     SEALED_CREDENTIAL = "sealed-credential"
     """A file that only this device can open; enrolled (firmware/signing/enrol.py)."""
     TPM = "tpm"

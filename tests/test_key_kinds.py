@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from msgspec.structs import replace
 
-from firmware.config import load_config
+from firmware.config import KeyDriver, KioskConfig, load_config
 from firmware.errors import LayoutRefused, Refused, SignerRefused
 from firmware.processes import PROCESSES
 from firmware.records import Mode
@@ -145,7 +147,7 @@ def test_the_issuer_sends_the_certificate_of_another_device(tmp_path: Path) -> N
 def test_the_issuer_grants_something_else(tmp_path: Path, claims: DeviceClaims) -> None:
     credential = Credential(tmp_path)
     refused("key-claims", lambda: enrolment.install(credential.folder, grant(credential.request, claims)))
-    assert not (credential.folder / enrolment.CERTIFICATE_NAME).exists()
+    assert not (credential.folder / enrolment.ISSUED_NAME).exists()
 
 
 def test_the_issuer_forgets_its_own_certificate(tmp_path: Path) -> None:
@@ -182,13 +184,41 @@ def test_a_serial_does_not_name_a_device(tmp_path: Path, serial: str) -> None:
     assert not path.exists()
 
 
-@pytest.mark.parametrize("driver", ["development-file", "training-file"])
-def test_a_key_that_the_kiosk_makes_is_enrolled(tmp_path: Path, driver: str) -> None:
-    if driver == "training-file":
-        with pytest.raises(LayoutRefused, match="config-key-mode"):
-            load_config(write_kiosk(tmp_path, {"driver": driver}))
-        return
-    config = load_config(write_kiosk(tmp_path, {"driver": driver}))
+def test_a_training_kiosk_is_given_an_election_that_is_not_one(tmp_path: Path) -> None:
+    with pytest.raises(LayoutRefused, match="config-key-mode"):
+        load_config(write_kiosk(tmp_path, {"driver": "training-file"}))
+
+
+def test_a_training_kiosk_is_enrolled(tmp_path: Path) -> None:
+    config = of_training(tmp_path)
+    path = tmp_path / "device-key.cred"
+    before = TrainingKey.open(enrol.key_folder(config))
+    asked = enrol.request(config, "C1-0003", seal="host", credential=path, replace=False)
+    enrolment.install(enrol.key_folder(config), grant(asked))
+    after = TrainingKey.open(enrol.key_folder(config))
+    assert after.file.private_key.public_key() == before.file.private_key.public_key()
+    assert after.certificate != before.certificate
+    claims = claims_of(x509.load_der_x509_certificate(after.certificate))
+    assert claims == DeviceClaims(Mode.TRAINING, "C1-0003", Protection.PLAIN_FILE)
+
+
+def test_a_training_kiosk_is_enrolled_before_its_first_run(tmp_path: Path) -> None:
+    config = of_training(tmp_path)
+    asked = enrol.request(config, "C1-0003", seal="host", credential=tmp_path / "none", replace=False)
+    key = TrainingKey.open(enrol.key_folder(config)).file.private_key.public_key()
+    assert x509.load_pem_x509_csr(asked.encode()).public_key() == key
+
+
+def of_training(folder: Path) -> KioskConfig:
+    """A kiosk with a training key whose election is one."""
+    config = load_config(write_kiosk(folder, {"driver": "sealed-credential"}))
+    election = replace(config.definition.election, mode=Mode.TRAINING)
+    file = replace(config.file, key=replace(config.file.key, driver=KeyDriver.TRAINING_FILE))
+    return dataclasses.replace(config, file=file, definition=dataclasses.replace(config.definition, election=election))
+
+
+def test_a_key_that_the_kiosk_makes_is_enrolled(tmp_path: Path) -> None:
+    config = load_config(write_kiosk(tmp_path, {"driver": "development-file"}))
     path = tmp_path / "device-key.cred"
     refused("key-self-made", lambda: enrol.request(config, "C1-0001", seal="host", credential=path, replace=False))
 

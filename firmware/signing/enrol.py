@@ -26,6 +26,7 @@ from firmware.messages import both
 from firmware.signing import durable, enrolment, sealed_key
 from firmware.signing.key_elsewhere import KeyElsewhere
 from firmware.signing.keys import DeviceClaims, Protection, claims_of
+from firmware.signing.training_key import TrainingKey
 
 CREDENTIAL_FILE = Path("/etc/c1kiosk/device-key.cred")
 """Where the unit's LoadCredentialEncrypted= looks (systemd/signer-sealed.conf)."""
@@ -43,9 +44,10 @@ def request(config: KioskConfig, serial: str, *, seal: str, credential: Path, re
         raise SignerRefused("key-serial", serial=serial)
     if (folder / enrolment.REQUEST_NAME).exists():
         raise SignerRefused("key-exists", file=str(folder / enrolment.REQUEST_NAME))
-    _make_folder(folder)
+    _make_folder(folder.parent)
     key, protection = _make(config, seal, credential, replace)
     made = enrolment.make_request(key, DeviceClaims(config.mode, serial, protection))
+    _make_folder(folder)
     enrolment.keep_request(folder, made)
     return made.public_bytes(Encoding.PEM).decode()
 
@@ -62,7 +64,11 @@ def _make(
             if replace:
                 credential.unlink(missing_ok=True)
             return sealed_key.make(credential, seal), Protection.SEALED_FILE
-        case KeyDriver.DEVELOPMENT_FILE | KeyDriver.TRAINING_FILE as driver:
+        case KeyDriver.TRAINING_FILE:
+            key = TrainingKey.open(key_folder(config)).file.private_key
+            _hand_over(key_folder(config))
+            return key, Protection.PLAIN_FILE
+        case KeyDriver.DEVELOPMENT_FILE as driver:
             raise SignerRefused("key-self-made", driver=str(driver))
         case never:
             assert_never(never)
@@ -73,9 +79,15 @@ def _make_folder(folder: Path) -> None:
     if folder.exists():
         return
     _make_folder(folder.parent)
-    owner = folder.parent.stat()
     folder.mkdir(mode=durable.PRIVATE_FOLDER)
-    os.chown(folder, owner.st_uid, owner.st_gid)
+    _hand_over(folder)
+
+
+def _hand_over(folder: Path) -> None:
+    """A folder and its files to whom the folder around them belongs: the signer is not root."""
+    owner = folder.parent.stat()
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 @click.group()

@@ -1,7 +1,7 @@
 """How a device key that was made here gets a certificate that was issued elsewhere.
 
     <folder>/request.pem        PKCS#10, signed by the device key; it asks for the claims (keys.py) it needs
-    <folder>/certificate.pem    what came back: the device certificate, then the certificate of its issuer
+    <folder>/issued.pem         what came back: the device certificate, then the certificate of its issuer
 
 The request's claims are wishes: the issuer looks at the device and grants what is true. What comes back is installed
 only when it is of this key, grants exactly what was asked for, and is signed by the issuer that comes with it. Whether
@@ -27,7 +27,7 @@ from firmware.signing.certificates import check_issued, load_certificates, subje
 from firmware.signing.keys import DeviceClaims, claims_extension, claims_of
 
 REQUEST_NAME = "request.pem"
-CERTIFICATE_NAME = "certificate.pem"
+ISSUED_NAME = "issued.pem"
 SERIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 """Of a device: it stands in its certificate, names its log and a file in the office."""
 MAX_FILE_BYTES = 64 * 1024
@@ -70,13 +70,13 @@ def install(folder: Path, pem: bytes) -> Enrolled:
         raise SignerRefused("key-certificate", serial=claims.serial)
     if claims != claims_of(request):
         raise SignerRefused("key-claims", serial=claims.serial)
-    _keep(folder / CERTIFICATE_NAME, pem)
+    _keep(folder / ISSUED_NAME, pem)
     return enrolled
 
 
 def load(folder: Path) -> Enrolled:
     """What is installed in `folder`. Raises as `install`, and SignerRefused("key-not-enrolled")."""
-    path = folder / CERTIFICATE_NAME
+    path = folder / ISSUED_NAME
     if not path.exists():
         raise SignerRefused("key-not-enrolled", folder=str(folder))
     return _enrolled(_read(path), str(path))
