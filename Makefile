@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-system bench bench-peers evaluate endurance check lock messages clean
+.PHONY: demo test test-system bench bench-peers evaluate endurance fuzz check lock messages clean
 
 demo: .venv/ready ; $(BIN)/c1kiosk demo $(if $(AUTO),--auto) $(if $(TRAINING),--training) $(if $(OUT),--out $(OUT))
 test: .venv/ready ; $(BIN)/pytest
@@ -11,6 +11,7 @@ bench: .venv/ready ; $(BIN)/python -m tests.bench
 bench-peers: .venv/ready ; bash tests/peers/run.sh
 evaluate: .venv/system ; $(BIN)/python -m tests.evaluation $(if $(FIELDS),--fields $(FIELDS)) $(if $(LEVELS),--levels $(LEVELS)) $(if $(CROPS),--crops $(CROPS))
 endurance: .venv/system ; $(BIN)/python -m tests.endurance
+fuzz: .venv/fuzz ; $(BIN)/python -m tests.fuzz $(FOR)
 check: .venv/ready ; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 lock: ; bash requirements/lock.sh
 messages: .venv/ready ; for po in firmware/messages/*/LC_MESSAGES/*.po; do $(BIN)/pybabel -q compile -i $$po -o $${po%.po}.mo; done
@@ -18,3 +19,4 @@ clean: ; rm -rf .venv build dist
 
 .venv/ready: requirements/dev.txt pyproject.toml ; $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $< && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . && touch $@
 .venv/system: requirements/system.txt .venv/ready ; $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $< && touch $@
+.venv/fuzz: requirements/fuzz.txt .venv/ready ; $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $< && touch $@

@@ -1,9 +1,9 @@
 """Fuzzes the signer for a long time: its requests, its socket, and with atheris (when installed) guided by coverage.
 
-    python -m tests.fuzz [SECONDS]        an hour unless told; each of the three gets a third
+    make fuzz [FOR=SECONDS]        an hour unless told; each of the three gets a third
 
 Prints how much was tried and what was answered. Any crash, any 5xx, any signature of a malformed record ends it with a
-traceback and the input. `requirements/fuzz.txt` holds atheris.
+traceback and the input.
 """
 
 from __future__ import annotations
