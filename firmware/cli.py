@@ -18,6 +18,7 @@ COMMANDS = {
     "digits": "firmware.reading:digits_command",
     "form": "firmware.forms.command:form_command",
     "verify": "firmware.signing.command:verify_command",
+    "journal": "firmware.ledger.command:journal_command",
     "bundle": "firmware.signing.bundling:bundle_command",
     "demo": "tests.simulators.demo:demo_command",
     "selftest": "firmware.selftest:selftest_command",

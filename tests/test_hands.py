@@ -122,5 +122,5 @@ def test_one_press_of_a_bouncing_button_takes_two_pictures(room: Room) -> None:
             rig.contact(True)
             eventually(lambda: any(page.picture for page in station.view().pages))
             rig.bounce(5)
-    captured = [event.fields for event in room.ledger.events() if event.fields["event"] == Event.CAPTURED]
+    captured = [event.fields for event in room.ledger.events() if event.fields["event"] == str(Event.CAPTURED)]
     assert [event["source"] for event in captured] == ["button"]
