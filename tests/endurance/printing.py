@@ -180,7 +180,7 @@ def _prints_by_itself(machine: SimulatedPrinter) -> bool:
 
 def _wait_for_quiet(machine: SimulatedPrinter) -> None:
     before = -1
-    while before != machine.printed_dots:
+    while before != machine.printed_dots or machine.busy:
         before = machine.printed_dots
         time.sleep(QUIET_SECONDS)
 

@@ -143,6 +143,12 @@ class SimulatedPrinter:
             self._powered = True
             self._forget()
 
+    @property
+    def busy(self) -> bool:
+        """Whether it still has something to take from the line or to print, and nothing that keeps it from that."""
+        with self._changed:
+            return bool(self._buffer or self._unread()) and not self._blocked()
+
     def close(self) -> None:
         """Unplug it."""
         with self._changed:
@@ -197,13 +203,18 @@ class SimulatedPrinter:
             self._held_bytes = None
             return False
         time.sleep(_NAP_S)
-        waiting = array.array("i", [0])
-        fcntl.ioctl(self._master, termios.FIONREAD, waiting)
+        waiting = self._unread()
         if self._held_bytes is None:
-            self._held_bytes = waiting[0]
-        elif waiting[0] > self._held_bytes:
+            self._held_bytes = waiting
+        elif waiting > self._held_bytes:
             self._held_bytes = _NOT_HEEDED
-        return waiting[0] <= self._held_bytes
+        return waiting <= self._held_bytes
+
+    def _unread(self) -> int:
+        """Bytes on the line that have not come in yet."""
+        count = array.array("i", [0])
+        fcntl.ioctl(self._master, termios.FIONREAD, count)
+        return count[0]
 
     def _store(self, data: bytes) -> None:
         with self._changed:
