@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, abort, current_app, flash, redirect, request
 
 from firmware.endpoint import review, words
-from firmware.endpoint.screens import ask_pin, current_view
+from firmware.endpoint.screens import WITNESSES_MAX, ask_pin, count, current_view
 from firmware.endpoint.station_client import StationClient
 from firmware.panel.view import Answer, FieldView
 from firmware.records import Reason
@@ -21,8 +21,6 @@ routes = Blueprint("presses", __name__)
 ROLE = "ketua"
 """Who seals: the PIN is the ketua's."""
 PIN_DIGITS_MAX = 8
-WITNESSES_MAX = 24
-"""One for each national and each local party: nobody has more to give a receipt to."""
 
 
 def _station() -> StationClient:
@@ -49,8 +47,8 @@ def examine() -> Any:
 @routes.post("/open")
 def open_day() -> Any:
     """The ketua opens the day."""
-    witnesses = _witnesses()
-    return _with_pin(State.OPENING, lambda pin: _station().open_day(pin, witnesses), "/")
+    witnesses = count(request.form)
+    return _with_pin(State.OPENING, lambda pin: _station().open_day(pin, witnesses), f"/?witnesses={witnesses}")
 
 
 @routes.post("/back")
@@ -91,15 +89,10 @@ def _with_pin(state: State, ask: Callable[[str], Answer], back: str) -> Any:
         answer = ask(pin)
         return _go(answer, "/" if answer is Answer.ACCEPTED else back)
     view = current_view()
-    return ask_pin(view, _keyed(pin, key, PIN_DIGITS_MAX), _witnesses()) if view.state is state else redirect("/", 303)
-
-
-def _witnesses() -> int:
-    """As many as the form says, and what a key of the stepper makes of it."""
-    told = request.form.get("witnesses", "")
-    count = int(told) if re.fullmatch("[0-9]{1,2}", told) else 0
-    step = {"more": 1, "fewer": -1}.get(request.form.get("key", ""), 0)
-    return min(max(count + step, 0), WITNESSES_MAX)
+    if view.state is not state:
+        return redirect("/", 303)
+    witnesses = count(request.form) + {"more": 1, "fewer": -1}.get(key, 0)
+    return ask_pin(view, _keyed(pin, key, PIN_DIGITS_MAX), min(max(witnesses, 0), WITNESSES_MAX))
 
 
 def _keyed(typed: str, key: str, most: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, session, url_for
@@ -15,6 +17,9 @@ routes = Blueprint("screens", __name__)
 
 PICTURE_SECONDS = 600
 """How long the browser may keep a picture: its address changes with its content."""
+
+WITNESSES_MAX = 24
+"""One for each national and each local party: nobody has more to give a receipt to."""
 
 RESTING = {State.CLOSED: "closed.html", State.FAULT: "fault.html", State.PREVIEWING: "pages.html"}
 """States with one screen that changes by itself."""
@@ -57,7 +62,7 @@ def home() -> Any:
         return show("done.html" if view.record else "day.html", view)
     if view.state in RESTING:
         return show(RESTING[view.state], view)
-    return ask_pin(view)
+    return ask_pin(view, witnesses=count(request.args))
 
 
 def working(view: SessionView) -> bool:
@@ -74,6 +79,12 @@ def ask_pin(view: SessionView, pin: str = "", witnesses: int = 0) -> str:
     """A screen on which the ketua types the PIN; what was typed so far, where the browser has no script."""
     template = {State.OPENING: "opening.html", State.CLOSING: "closing.html", State.REVIEWING: "seal.html"}[view.state]
     return render_template(template, view=view, pin=pin, witnesses=witnesses, wait=view.pin_wait)
+
+
+def count(told: Mapping[str, str]) -> int:
+    """Witnesses, as a form or an address tells them."""
+    witnesses = told.get("witnesses", "")
+    return min(int(witnesses), WITNESSES_MAX) if re.fullmatch("[0-9]{1,2}", witnesses) else 0
 
 
 @routes.get("/pages")

@@ -47,13 +47,13 @@ def local(texts: Mapping[str, str]) -> str:
 
 
 def noticed(notice: Notice) -> str:
-    """The station's word. Something that has no sentence is named by its code: a screen that tells of a fault must
-    not fail for want of words."""
+    """The station's word. What has no sentence is told as a mistake of the program, which it is: a screen that tells of
+    a fault must not fail for want of words."""
     try:
         return say(notice.key, **notice.values)
     except KeyError:
         _log.warning("screen.no-sentence", key=notice.key)
-        return say("error.internal", problem=notice.key)
+        return say("error.internal")
 
 
 def finding(check: Checked, tps: str) -> str:
