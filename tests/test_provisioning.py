@@ -21,9 +21,9 @@ from firmware.records import Mode
 from firmware.signing.acknowledgement import acknowledge
 from firmware.signing.authorities import Purpose
 from firmware.signing.certificates import check_issued, subject
-from firmware.signing.enrolment import make_request
+from firmware.signing.enrolment import install, keep_request, make_request
 from firmware.signing.key_file import FileKey
-from firmware.signing.keys import DeviceClaims, Protection, key_id
+from firmware.signing.keys import DeviceClaims, Protection, claims_of, key_id
 from firmware.signing.signer import ClockQuality, ClockReading, Signer
 from firmware.signing.trust import TrustRoots
 from firmware.signing.verification import verify_acknowledgement, verify_record
@@ -242,6 +242,14 @@ def test_an_election_from_the_root_to_a_record_and_a_revocation(ceremony: Ceremo
           "--reason", "key copied")  # fmt: skip
     with pytest.raises(Refused, match="device-revoked"):
         verify_record(sealed.cose, ceremony.publish())
+
+
+def test_a_device_installs_what_the_desk_printed(ceremony: Ceremony, tmp_path: Path) -> None:
+    claims = DeviceClaims(Mode.REAL, "C1-0009", Protection.SEALED_FILE)
+    _key, wish = csr(tmp_path, "ninth", claims)
+    keep_request(tmp_path, x509.load_pem_x509_csr(wish.read_bytes()))
+    pem = typed("device", ceremony.folder / "issuing", wish, "--serial", "C1-0009", "--protection", "sealed-file")
+    assert claims_of(install(tmp_path, pem.encode()).certificate) == claims
 
 
 def test_a_definition_gets_its_trust_twice(ceremony: Ceremony) -> None:

@@ -37,7 +37,7 @@ from firmware.uplink.forwarder import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, 
 from firmware.uplink.outcome import Answered, Attempt, Outcome, Unanswered, judge
 from firmware.uplink.process import main, run
 from firmware.uplink.transport import ANSWER_BYTES_MAX, HttpTransport
-from tests.sealing import World, make_world, pictures_of
+from tests.sealing import SEALED_AT, World, make_world, pictures_of
 
 NAME = "collector"
 HOUR = 3600.0
@@ -210,7 +210,7 @@ def test_refused_record_does_not_hold_up_the_others(kiosk: Kiosk) -> None:
     def refuse_the_first(handler: BaseHTTPRequestHandler, body: bytes) -> None:
         if first.hex() in handler.path:
             return reply(422, json.dumps({"code": "election-other", "message": ""}).encode())(handler, body)
-        return reply(200, acknowledge(second, 1, kiosk.world.collector_key))(handler, body)
+        return reply(200, acknowledge(second, SEALED_AT, kiosk.world.collector_key))(handler, body)
 
     with somebody(refuse_the_first) as url:
         kiosk.round(url)

@@ -1,7 +1,8 @@
 """A collector's acknowledgement: signed proof that it holds a record.
 
-The collector's key is a file of its own, made on first run; its certificate is self-signed and believed because it
-stands in the trust folder. The acknowledgement's collector is the certificate's common name.
+The collector's key is a file of its own, made on first run with a self-signed certificate, which is believed in a
+development election as it stands in the trust folder; for any other the issuing authority's takes its place
+(provisioning/ca.py). The acknowledgement's collector is the certificate's common name.
 """
 
 from __future__ import annotations

@@ -140,10 +140,12 @@ def bundle_command(
         check(out, TrustRoots.load(trust))
     except FileExistsError:
         raise click.BadParameter(f"{out} exists") from None
+    except OSError as error:
+        raise click.FileError(str(out), error.strerror) from error
     except Refused as refusal:
         click.echo(f"{refusal.code}: {both('error.' + refusal.code, **refusal.details)}", err=True)
         sys.exit(1)
-    click.echo(f"{out}: {len(members)}, {out.stat().st_size} B")
+    click.echo(both("verify.bundle-written", file=str(out), members=len(members), bytes=out.stat().st_size))
 
 
 def _acknowledgements(folder: Path | None, ledger: Ledger) -> dict[str, bytes]:

@@ -62,6 +62,7 @@ class Collector:
     """A collector that is believed."""
 
     name: str
+    certificate: x509.Certificate
     public_key: ec.EllipticCurvePublicKey
 
 
@@ -273,7 +274,7 @@ def _check_issuer(certificate: x509.Certificate, issuers: Sequence[x509.Certific
 
 
 def _collector(certificate: x509.Certificate) -> Collector:
-    return Collector(collector_name(certificate), public_key_of(certificate))
+    return Collector(collector_name(certificate), certificate, public_key_of(certificate))
 
 
 # --- what a signed definition names -------------------------------------------------------------------------------

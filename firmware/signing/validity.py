@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from cryptography import x509
+
 from firmware.errors import VerificationRefused
 from firmware.signing.claims import Claim, Report
 from firmware.signing.keys import Device
@@ -38,7 +40,7 @@ def check_time(sealed: Sealed, device: Device, kid: bytes, trust: TrustRoots, re
     """Returns when the device's certificate stood at that time; raises VerificationRefused."""
     _check_revocation(sealed, kid, trust, report)
     begin, end = device.certificate.not_valid_before_utc, device.certificate.not_valid_after_utc
-    inside = begin.timestamp() <= sealed.unix <= end.timestamp()
+    inside = inside_validity(sealed.unix, device.certificate)
     if sealed.clock == SYNCHRONISED:
         if not inside:
             raise VerificationRefused("certificate-validity", time=utc(sealed.unix))
@@ -49,6 +51,11 @@ def check_time(sealed: Sealed, device: Device, kid: bytes, trust: TrustRoots, re
         report(Claim("validity-unsure", {"time": time, "begin": first, "end": last}))
     else:
         report(Claim("validity-outside", {"time": time, "begin": first, "end": last}))
+
+
+def inside_validity(unix: int, certificate: x509.Certificate) -> bool:
+    """Whether the certificate was valid at that time. A collector's clock, on a server, is taken as it is."""
+    return certificate.not_valid_before_utc.timestamp() <= unix <= certificate.not_valid_after_utc.timestamp()
 
 
 def utc(unix: int) -> str:

@@ -23,7 +23,7 @@ from firmware.signing.proof import Proof, parse_proof
 from firmware.signing.schema import AcknowledgementEntry, RecordEntry, check, check_record
 from firmware.signing.statement import Statement, read_statement, result_fields
 from firmware.signing.trust import TrustRoots
-from firmware.signing.validity import Sealed, check_time, utc
+from firmware.signing.validity import Sealed, check_time, inside_validity, utc
 
 _MAX_ORIGIN = 80
 """Characters of a stranger's first line that are shown."""
@@ -138,6 +138,8 @@ def verify_acknowledgement(
         raise VerificationRefused("acknowledgement-collector", found=entry.collector, expected=collector.name)
     if record_sha256 is not None and entry.record != record_sha256:
         raise VerificationRefused("acknowledgement-other-record", record=entry.record.hex())
+    if not inside_validity(entry.unix, collector.certificate):
+        raise VerificationRefused("collector-validity", collector=collector.name, time=utc(entry.unix))
     report(Claim("acknowledgement", {"collector": entry.collector, "time": utc(entry.unix)}))
     return VerifiedAcknowledgement(entry.record, entry.collector, entry.unix)
 

@@ -186,6 +186,8 @@ def _signers(first: SealedRecord) -> Iterator[Hostile]:
     yield "revoked-receipt.cose", "device-revoked", "a receipt from the revocation on", receipt
     word = acknowledge(first.sha256, parts.SEALED_AT, parts.STRANGE_COLLECTOR)
     yield "collector-stranger.cose", "collector-unknown", "a collector that is not trusted", word
+    early = acknowledge(first.sha256, 1_000_000_000, parts.COLLECTOR)
+    yield "collector-early.cose", "collector-validity", "before the collector had its certificate", early
     claim = {"record": first.sha256, "collector": "kota-lain", "unix": parts.SEALED_AT}
     other = sign(claim, MessageType.ACKNOWLEDGEMENT, parts.COLLECTOR)
     yield "collector-other-name.cose", "acknowledgement-collector", "speaks for another collector", other
