@@ -18,6 +18,7 @@ from firmware.signing.reread import Seen, judge
 from firmware.signing.schema import FieldEntry, MachineReading
 from tests import sealing
 from tests.simulators.paper.sets import demo_set
+from tests.vectors import parts
 
 NUMBER = 1
 
@@ -83,7 +84,7 @@ def test_the_pictures_are_read_again(bundle: tuple[Path, Path]) -> None:
     result = CliRunner().invoke(verify_command, arguments)
     assert result.exit_code == 0, result.output
     document = json.loads(result.output[result.output.index("{") :])
-    (told,) = [entry["claims"] for entry in document["files"] if str(entry["file"]).endswith(f"record {NUMBER}")]
+    (told,) = [entry["claims"] for entry in document["files"] if str(entry["file"]).endswith(f"reread/{NUMBER:06d}")]
     found = {claim["field"]: claim["seen"] for claim in told if claim["claim"] == "reread-field"}
     assert found.pop("suara_1") == "corrected"
     assert found.pop("suara_2") == "differs"
@@ -92,6 +93,12 @@ def test_the_pictures_are_read_again(bundle: tuple[Path, Path]) -> None:
     assert summary["same"] == summary["fields"] - 2 - len(found)
     assert summary["same"] > summary["fields"] / 2
     assert summary["model"] == "!="
+
+
+def test_there_is_no_picture_to_read_again(bundle: tuple[Path, Path]) -> None:
+    record = parts.FOLDER / "valid" / "record-1.cose"
+    arguments = ["--trust", str(parts.FOLDER / "trust"), "--reread", str(record)]
+    assert CliRunner().invoke(verify_command, arguments).exit_code == 2
 
 
 def test_without_asking_nothing_is_read(bundle: tuple[Path, Path]) -> None:

@@ -19,16 +19,16 @@ from firmware.config import load_config
 from firmware.errors import Refused
 from firmware.records import Mode
 from firmware.signing import cose
-from firmware.signing.authorities import Purpose, Scope, check_root
+from firmware.signing.authorities import Purpose, Scope, check_root, check_scope
 from firmware.signing.certificates import Issuer, check_issued, issue, subject
 from firmware.signing.claims import Claim
 from firmware.signing.definition import Revocation
-from firmware.signing.election import open_election, sign_election
+from firmware.signing.election import only_certificate, sign_election
 from firmware.signing.encoding import decode
 from firmware.signing.key_file import FileKey
 from firmware.signing.keys import key_id
 from firmware.signing.trust import TrustRoots, write_signed_trust, write_trust
-from firmware.signing.verification import verify_receipt, verify_record
+from firmware.signing.verification import verify_election, verify_receipt, verify_record
 from tests.test_config import KIOSK
 from tests.vectors import parts
 
@@ -334,26 +334,36 @@ def pem_of(der: bytes) -> bytes:
     return f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n".encode()
 
 
-@pytest.mark.parametrize("name", ["devices.pem", "authority.pem"])
-def test_one_byte_of_a_certificate_was_flipped(tmp_path: Path, name: str) -> None:
-    folder(tmp_path)
-    files = {file.name: file.read_bytes() for file in sorted(tmp_path.iterdir()) if file.is_file()}
-    layouts = {"vector-form.toml": parts.layout().source}
-    der = x509.load_pem_x509_certificate(files[name]).public_bytes(Encoding.DER)
-    assert TrustRoots.of_files(files | {name: pem_of(der)}, layouts).devices
-    for damaged in _flipped(der):
+def test_one_byte_of_a_device_certificate_was_flipped() -> None:
+    trust = replace(trusting(None), devices={})
+    assert trust.with_devices(pem_of(parts.DEVICE.certificate), "x").devices
+    for damaged in _flipped(parts.DEVICE.certificate):
         with pytest.raises(Refused), warnings.catch_warnings(action="ignore"):
-            TrustRoots.of_files(files | {name: pem_of(damaged)}, layouts)
+            trust.with_devices(pem_of(damaged), "x")
+
+
+@pytest.mark.parametrize("name", ["authority", "issuing authority"])
+def test_one_byte_of_an_authority_s_certificate_was_flipped(name: str) -> None:
+    made = parts.ELECTION_AUTHORITY if name == "authority" else parts.ISSUING
+    root, scope = parts.ROOT.certificate, Scope.of(certificate_of(made))
+    assert root is not None
+    check_scope(certificate_of(made), root, scope)
+    for damaged in _flipped(parts.der(made)):
+        with pytest.raises(Refused), warnings.catch_warnings(action="ignore"):
+            check_scope(only_certificate(pem_of(damaged), "x"), root, scope)
+
+
+def certificate_of(issuer: Issuer) -> x509.Certificate:
+    assert issuer.certificate is not None
+    return issuer.certificate
 
 
 def test_one_byte_of_the_election_was_flipped() -> None:
-    data = sign_election(parts.election(), parts.ELECTION_KEY)
-    root, authority = parts.ROOT.certificate, parts.ELECTION_AUTHORITY.certificate
-    assert root is not None and authority is not None
-    assert open_election(data, root, authority).data == parts.election()
+    data, trust = sign_election(parts.election(), parts.ELECTION_KEY), trusting(None)
+    verify_election(data, trust)
     for damaged in _flipped(data):
         with pytest.raises(Refused):
-            open_election(damaged, root, authority)
+            verify_election(damaged, trust)
 
 
 def test_the_encoding_of_a_certificate_in_the_definition_is_not_looked_at_twice(tmp_path: Path) -> None:

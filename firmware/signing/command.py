@@ -43,6 +43,8 @@ _BEGINNING = 64
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def verify_command(folder: Path, files: tuple[Path, ...], as_json: bool, again: bool) -> None:
     """Check evidence: a bundle, a record, an acknowledgement, a receipt (picture, text or COSE), a log proof."""
+    if again and not any(map(_is_bundle, files)):
+        raise click.UsageError("--reread needs a bundle: only there are the pictures")
     try:
         trust = TrustRoots.load(folder)
     except Refused as refusal:
@@ -61,6 +63,11 @@ def _findings(files: Sequence[Path], trust: TrustRoots, again: bool) -> list[Fin
     findings = [finding for path in files for finding in _examine(path, trust, again)]
     together = compare(findings)
     return [*findings, together] if together.claims or together.refusal else findings
+
+
+def _is_bundle(path: Path) -> bool:
+    with path.open("rb") as file:
+        return is_bundle(file.read(_BEGINNING))
 
 
 def _examine(path: Path, trust: TrustRoots, again: bool) -> list[Finding]:

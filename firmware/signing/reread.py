@@ -52,7 +52,7 @@ def judge(field: FieldEntry, read: int | None) -> Seen:
 def reread_bundle(
     file: BinaryIO, findings: Sequence[Finding], trust: TrustRoots, models: Path = MODELS
 ) -> dict[str, tuple[Claim, ...]]:
-    """Per record of a bundle that holds, what its pictures say; by the member's name. Raises ModelRefused."""
+    """Per record of a bundle that holds, what its pictures say; by `reread/<number>`. Raises ModelRefused."""
     model = DigitModel.load(models)
     told: dict[str, tuple[Claim, ...]] = {}
     for verified in verified_records(findings):
@@ -61,7 +61,7 @@ def reread_bundle(
         limits = trust.election.limits(record.contest, record.tps, layout.limits)
         claims: list[Claim] = []
         reread(record, _frames(file, record), layout, limits, model, claims.append)
-        told[f"pictures of record {record.sequence}"] = tuple(claims)
+        told[f"reread/{record.sequence:06d}"] = tuple(claims)
     return told
 
 

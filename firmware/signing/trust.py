@@ -78,7 +78,7 @@ class TrustRoots:
     collectors: Mapping[bytes, Collector]
     """By key id."""
     fingerprint: str
-    """Hexadecimal SHA-256 over the SHA-256 of every file in the folder, in the order of their names."""
+    """Hexadecimal SHA-256 over the SHA-256 of every file of the folder, then of every layout, by name."""
     root: str = ""
     """Hexadecimal SHA-256 of the root certificate; empty when the election is unsigned (never a real one)."""
     edition: int = 0
@@ -102,7 +102,9 @@ class TrustRoots:
     @classmethod
     def of_files(cls, files: Mapping[str, bytes], layouts: Mapping[str, bytes]) -> Self:
         """As `load`, of the content of the folder's files and of its layouts, by name."""
-        fingerprint = _fingerprint([files[name] for name in files] + [layouts[name] for name in sorted(layouts)])
+        fingerprint = _fingerprint(
+            [files[name] for name in sorted(files)] + [layouts[name] for name in sorted(layouts)]
+        )
         try:
             opened = {hashlib.sha256(data).digest(): load_layout(data, name) for name, data in layouts.items()}
             if ROOT in files:
@@ -121,6 +123,8 @@ class TrustRoots:
             election=definition,
             layouts=layouts,
             devices={_kid(entry): _device(entry, authorities) for entry in _certificates(files, DEVICES)},
+            earlier=_earlier(definition.election.trust),
+            revoked=_revoked(definition.election.trust),
             issuers=tuple(authorities),
             collectors={_kid(entry): _collector(entry) for entry in _certificates(files, COLLECTORS)},
             fingerprint=fingerprint,
@@ -142,8 +146,8 @@ class TrustRoots:
             root=root.fingerprint(hashes.SHA256()).hex(),
             edition=trust.edition,
             authority=public_key_of(authority),
-            earlier=frozenset(map(bytes.fromhex, trust.earlier)),
-            revoked={bytes.fromhex(entry.kid): entry for entry in trust.revoked},
+            earlier=_earlier(trust),
+            revoked=_revoked(trust),
             issuers=tuple(issuers),
         )
         return opened.with_devices(files[DEVICES], DEVICES)
@@ -324,6 +328,14 @@ def _named_collectors(
                 raise VerificationRefused("acknowledgement-collector", found=collector_name(certificate), expected=name)
             found[_kid(certificate)] = _collector(certificate)
     return found
+
+
+def _earlier(trust: ElectionTrust | None) -> frozenset[bytes]:
+    return frozenset(map(bytes.fromhex, trust.earlier if trust else ()))
+
+
+def _revoked(trust: ElectionTrust | None) -> dict[bytes, Revocation]:
+    return {bytes.fromhex(entry.kid): entry for entry in (trust.revoked if trust else ())}
 
 
 def _fingerprint(files: Iterable[bytes]) -> str:
