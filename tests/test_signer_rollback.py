@@ -24,6 +24,8 @@ class OutsideCounter:
         self.path = path
         self.gone = False
         """Set: the TPM does not answer."""
+        self.stuck = False
+        """Set: it answers, but does not count."""
         path.touch()
 
     def value(self) -> int:
@@ -32,6 +34,8 @@ class OutsideCounter:
 
     def advance(self) -> None:
         self._reach()
+        if self.stuck:
+            raise SignerRefused("key-tpm", problem="stuck")
         with self.path.open("ab") as file:
             file.write(b".")
 
@@ -113,11 +117,11 @@ def test_the_memory_is_emptied(room: Room) -> None:
 def test_a_memory_from_before_a_cut_is_put_back(room: Room, tmp_path: Path) -> None:
     """The copy holds a record that is signed and not yet counted: it can be finished to that record only."""
     seal(room.open(), 0)
-    room.counter.gone = True
+    room.counter.stuck = True
     refused("key-tpm", lambda: seal(room.signer or room.open(), 1))
     assert NEXT in room.chain()
     shutil.copytree(room.state, tmp_path / "copy")
-    room.counter.gone = False
+    room.counter.stuck = False
     (first,) = seal(room.open(), 1)
     room.close()
     shutil.rmtree(room.state)
@@ -136,13 +140,23 @@ def test_the_counter_is_of_another_device(room: Room) -> None:
     refused("signer-rolled-back", room.open)
 
 
+def test_a_second_signer_uses_the_key_meanwhile(room: Room) -> None:
+    """With another memory, beside ours: what it signs is counted too."""
+    signer = room.open()
+    seal(signer, 0)
+    room.counter.advance()
+    refused("signer-rolled-back", lambda: seal(signer, 1))
+    assert room.chain() == ["000001.cbor"]
+    refused("signer-rolled-back", room.open)
+
+
 def test_the_tpm_goes_away_during_a_seal(room: Room) -> None:
     signer = room.open()
     seal(signer, 0)
     room.counter.gone = True
     for _ in range(2):
         refused("key-tpm", lambda: seal(signer, 1))
-        refused("key-tpm", signer.head)
+        assert seal(signer, 0) == [signer.head().last]
     room.counter.gone = False
     seal(signer, 1)
     assert (room.counter.value(), len(room.chain())) == (2, 2)
@@ -177,10 +191,10 @@ def assert_counted(room: Room) -> None:
 
 def test_a_record_that_was_signed_before_the_cut_is_the_record(room: Room) -> None:
     room.open()
-    room.counter.gone = True
+    room.counter.stuck = True
     refused("key-tpm", lambda: seal(room.signer or room.open(), 0))
     signed = (room.state / "chain" / NEXT).read_bytes()
-    room.counter.gone = False
+    room.counter.stuck = False
     room.open()
     assert (room.state / "chain" / "000001.cbor").read_bytes() == signed
 

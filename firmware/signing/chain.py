@@ -18,10 +18,10 @@ A cut leaves one of three states, and each is told from a restored copy: with n 
     n       and next.cbor       cut before the counter: it is advanced now, then the file is named
     n + 1   and next.cbor       cut after the counter: the file is named now
 
-Everything else is SignerRefused("signer-rolled-back"). So a record that was signed and written is never signed a
-second time with other bytes, and there is no slack of one record for whoever restores an old copy: a copy with
-next.cbor in it can only be finished to the record that was finished. Without a counter, restoring is not detected
-here but by comparing with the ledger (head.py).
+Everything else is SignerRefused("signer-rolled-back"); the counter is compared at every opening and every record. So
+a record that was signed and written is never signed a second time with other bytes, and there is no slack of one
+record for whoever restores an old copy: a copy with next.cbor in it can only be finished to the record that was
+finished. Without a counter, restoring is not detected here but by comparing with the ledger (head.py).
 """
 
 from __future__ import annotations
@@ -122,13 +122,22 @@ class Chain:
         self._name_next(link)
         return link
 
+    def check_count(self, more: int = 0) -> int:
+        """What the counter says: as many as there are links, or up to `more` above.
+
+        Raises SignerRefused, "signer-rolled-back" or "key-tpm".
+        """
+        size = len(self.links)
+        counted = self._counter.value() if self._counter else size
+        if not size <= counted <= size + more:
+            raise SignerRefused("signer-rolled-back", records=size, counted=counted)
+        return counted
+
     def _recover(self) -> None:
         """Finishes an append that was cut, when the counter allows for it."""
         path, size = self._folder / NEXT, len(self.links)
         pending = self._load(path) if path.exists() else None
-        counted = self._counter.value() if self._counter else size
-        if counted != size and not (pending and counted == size + 1):
-            raise SignerRefused("signer-rolled-back", records=size, counted=counted)
+        counted = self.check_count(1 if pending else 0)
         if pending:
             if self._counter and counted == size:
                 self._counter.advance()

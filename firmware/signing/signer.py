@@ -70,11 +70,11 @@ class Signer:
         self._clock = clock
         self._turn = threading.Lock()
         self._held = _hold(state)
+        self._chain: Chain | None = None
         self._checkpoints: dict[int, str] = {}
         self.journal = Journal(state / "journal.jsonl", lambda: clock().unix)
         try:
-            self._chain: Chain | None = self._open_chain()
-            self.journal.opened(len(self._chain.links))
+            self.journal.opened(len(self._opened().links))
         except Refused as refusal:
             self.journal.refused(refusal.code)
             self.close()
@@ -105,33 +105,31 @@ class Signer:
             raise SignerRefused("signer-mode", mode=entry.mode, world=str(self._device.claims.world))
         name = draft_name(entry)
         with self._turn:
-            chain = self._chain or self._open_chain()
-            # Until the append is known to be whole, memory is not believed: a failure is answered by reading the disk.
-            self._chain = None
+            chain = self._opened()
             link = chain.sealed(name) or self._next(chain, entry)
-            self._chain = chain
         return _sealed(link)
 
     def head(self) -> Head:
         """What the log ends with. Raises SignerRefused."""
         with self._turn:
-            chain = self._chain = self._chain or self._open_chain()
+            chain = self._opened()
             return Head(chain.log.size, chain.log.root, chain.previous, self.journal.head)
 
     def checkpoint(self) -> str:
         """The signed note of the log as it is. Raises SignerRefused."""
         with self._turn:
-            chain = self._chain = self._chain or self._open_chain()
-            log = chain.log
+            log = self._opened().log
             if log.size not in self._checkpoints:
                 self._checkpoints = {log.size: checkpoint.make(log.size, log.root, self._device, self._key)}
             return self._checkpoints[log.size]
 
-    def _open_chain(self) -> Chain:
-        return Chain(self._folder, self._device, self._counter)
+    def _opened(self) -> Chain:
+        self._chain = self._chain or Chain(self._folder, self._device, self._counter)
+        return self._chain
 
     def _next(self, chain: Chain, entry: DraftEntry) -> Link:
         now, log = self._clock(), chain.log
+        chain.check_count()
         _check_turn(chain, entry)
         check_rate((link.record.time.unix for link in chain.links), now.unix)
         payload = msgspec.to_builtins(entry, builtin_types=(bytes,)) | {
@@ -144,7 +142,11 @@ class Signer:
         cose = sign(payload, MessageType.RECORD, self._key)
         statement = statement_of(hashlib.sha256(cose).digest(), record)
         receipt = sign(statement.payload(), MessageType.RECEIPT, self._key)
-        return chain.append(cose, receipt)
+        # Until the append is known to be whole, memory is not believed: a failure is answered by reading the disk.
+        self._chain = None
+        link = chain.append(cose, receipt)
+        self._chain = chain
+        return link
 
 
 def _check_turn(chain: Chain, entry: DraftEntry) -> None:
