@@ -83,6 +83,8 @@ class Outcome:
     doubled: int = 0
     unasked: int = 0
     by_itself: int = 0
+    failed: list[str] = field(default_factory=list)
+    """The mishaps that any of these four came from."""
 
     @property
     def failures(self) -> int:
@@ -118,7 +120,7 @@ def station(folder: Path, device: str) -> None:
 
 def one_mishap(folder: Path, mishap: Mishap, moment_s: float, outcome: Outcome) -> None:
     """Prints all strips with one mishap on the way, and counts the paper."""
-    wanted = wanted_strips()
+    wanted, failures_before = wanted_strips(), outcome.failures
     outcome.mishaps[mishap] = outcome.mishaps.get(mishap, 0) + 1
     with SimulatedPrinter(None, WIDTH, BAUD, MM_PER_SECOND, ROLL_MM) as machine:
         process = _start(folder, machine)
@@ -136,6 +138,8 @@ def one_mishap(folder: Path, mishap: Mishap, moment_s: float, outcome: Outcome) 
             _wait_for_quiet(machine)
         outcome.interrupted += outcome.asked > asked_before
         count_paper(folder, _pieces(machine), wanted, outcome)
+    if outcome.failures > failures_before:
+        outcome.failed.append(f"{mishap} after {moment_s:.3f} s")
 
 
 def wanted_strips() -> dict[tuple[int, bool], Dots]:
