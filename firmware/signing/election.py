@@ -4,7 +4,7 @@
     authority.pem   the election authority's certificate: purpose `election`, issued by the root
     election.cose   COSE_Sign1, type ELECTION, payload the definition's JSON, kid of authority.pem
 
-The SHA-256 of the JSON is the name of the definition, whoever signs it. A definition of a real or training election
+The SHA-256 of the JSON is the name of the definition, whoever signs it. A definition of a real election
 is believed only when it is signed, in the world of the root, and its id is that of the authority's certificate.
 """
 
