@@ -13,7 +13,7 @@ from tests.fuzz.bodies import body
 from tests.fuzz.target import Target
 from tests.fuzz.wire import Wire, request
 
-REQUESTS, CONNECTIONS = 300, 150
+REQUESTS, CONNECTIONS = 250, 150
 
 chances = st.randoms(use_true_random=False)
 in_one_room = settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -48,7 +48,7 @@ def test_bytes_that_no_client_sends(wire: Wire, chance: Random) -> None:
 def test_the_requests_reach_beyond_the_decoder(target: Target) -> None:
     """Else it would be the CBOR reader alone that is tried."""
     chance = Random(1)
-    for _ in range(200):
+    for _ in range(400):
         target.ask(body(chance))
     assert target.answers["sealed"] > 5
     assert len([code for code in target.answers if code.startswith("schema")]) >= 3
