@@ -25,8 +25,9 @@ from firmware.signing.bundling import acknowledgements_of, bundle_command, gathe
 from firmware.signing.command import verify_command
 from firmware.signing.evidence import compare
 from firmware.signing.keys import open_device
-from firmware.signing.trust import TrustRoots
+from firmware.signing.trust import TrustRoots, write_trust
 from tests import sealing
+from tests.test_signer_process import Process
 
 RECORDS = 3
 WHOLE = os.environ.get("C1KIOSK_WHOLE_MUTATION") == "1"
@@ -106,6 +107,34 @@ def test_the_command_writes_what_it_can_verify(kiosk: Kiosk, tmp_path: Path) -> 
     assert result.exit_code == 0, result.output
     assert "bundle-no-checkpoint" in verify(kiosk, out, options=("--json",)).output
     assert CliRunner().invoke(bundle_command, list(map(str, options))).exit_code == 2, "nothing is overwritten"
+
+
+def test_the_signer_is_asked_for_the_head_of_its_log(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    try:
+        device = process.client.device()
+        write_trust(
+            tmp_path / "trust",
+            election=sealing.ELECTION,
+            layouts=[sealing.LAYOUT],
+            authorities=[device.authority],
+            devices=[device.certificate],
+            collectors=[],
+        )
+        with Ledger.open(tmp_path / "ledger") as ledger:
+            ledger.commit(process.client.seal(sealing.draft(1)), sealing.pictures_of(1))
+        options = ["--ledger", tmp_path / "ledger", "--trust", tmp_path / "trust", "--signer", process.socket]
+        made = CliRunner().invoke(bundle_command, [*map(str, options), str(tmp_path / "bukti.tar")])
+        assert made.exit_code == 0, made.output
+        process.kill()
+        without = CliRunner().invoke(bundle_command, [*map(str, options), str(tmp_path / "lain.tar")])
+        assert (without.exit_code, "signer-unreachable" in without.output) == (1, True)
+        assert not (tmp_path / "lain.tar").exists()
+    finally:
+        process.kill()
+    with (tmp_path / "bukti.tar").open("rb") as file:
+        names = [member.name for member in archive.read(file)]
+    assert {"checkpoint.txt", "proofs/000001.tlog-proof"} <= set(names)
 
 
 def test_every_tar_opens_a_bundle(kiosk: Kiosk) -> None:
