@@ -13,7 +13,7 @@ from tests.fuzz.bodies import body
 from tests.fuzz.target import Target
 from tests.fuzz.wire import Wire, request
 
-REQUESTS, CONNECTIONS = 250, 150
+REQUESTS, CONNECTIONS = 200, 100
 
 chances = st.randoms(use_true_random=False)
 in_one_room = settings(deadline=None, suppress_health_check=list(HealthCheck))
