@@ -50,7 +50,15 @@ def token(screen: FlaskClient) -> str:
 
 def post(screen: FlaskClient, path: str, **inputs: str) -> TestResponse:
     """Presses a button; gives the page that comes."""
-    return screen.post(path, data={"token": token(screen), **inputs}, follow_redirects=True)
+    return screen.post(path, data={"token": token(screen), **shown(screen, path), **inputs}, follow_redirects=True)
+
+
+def shown(screen: FlaskClient, path: str) -> dict[str, str]:
+    """What the screen at this address shows, as its form tells it again."""
+    if not path.startswith(("/field/", "/page/", "/seal")):
+        return {}
+    found = re.search(r'name="shown" value="([^"]+)"', screen.get(path).text)
+    return {"shown": found[1]} if found else {}
 
 
 def kind(answer: TestResponse) -> str:

@@ -18,7 +18,7 @@ from firmware.records import Delivery, DeliveryState, Settled
 from firmware.states import State
 from firmware.station import Station
 from tests.kiosks import PIN, Room, settle, take_all_pages
-from tests.screens import HOST, PORT, kind, post, screen_of, token
+from tests.screens import HOST, PORT, kind, post, screen_of, shown, token
 
 
 @pytest.fixture
@@ -109,6 +109,30 @@ def test_agreeing_with_a_screen_of_numbers_settles_only_those(screen: FlaskClien
     assert settled == {"suara_1", "suara_2", "suara_3"}
     post(screen, "/undo")
     assert not any(entry.settled for entry in station.view().fields)
+
+
+def test_a_number_is_changed_in_another_tab_before_it_is_agreed_to(screen: FlaskClient, station: Station) -> None:
+    """Nobody agrees with a number that does not stand any more: on its own, on a page of numbers, or under the seal."""
+    take_all_pages(station)
+    for path, inputs in (("/field/suara_1", {"do": "agree"}), ("/page/2/1", {})):
+        before = shown(screen, path)
+        station.correct("suara_1", 7)
+        answer = post(screen, path, **before, **inputs)
+        assert sentence("screen.changed-meanwhile") in answer.text
+        assert answer.request.path == path
+        station.undo()
+    assert not any(entry.settled for entry in station.view().fields)
+
+
+def test_a_number_is_changed_in_another_tab_before_the_seal(screen: FlaskClient, room: Room, station: Station) -> None:
+    take_all_pages(station)
+    settle(station, room.values)
+    before = shown(screen, "/seal")
+    station.correct("suara_1", 7)
+    answer = post(screen, "/seal", **before, pin=PIN)
+    assert kind(answer) == "last"
+    assert sentence("screen.changed-meanwhile") in answer.text
+    assert not room.sealed
 
 
 def test_sums_that_do_not_fit_come_before_the_last_look(screen: FlaskClient, room: Room, station: Station) -> None:

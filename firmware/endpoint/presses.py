@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -141,11 +141,23 @@ def _settle(entry: FieldView, typed: str, action: str) -> Any:
         return _go(_station().correct(entry.id, None), back)
     if action == "save" and typed:
         return _go(_station().correct(entry.id, int(typed)), back)
-    if action == "agree" and entry.settled is not None:
-        return _go(Answer.ACCEPTED, back)
-    if action == "agree" and entry.machine is not None:
-        return _go(_station().accept(entry.id), back)
+    if action == "agree" and (entry.settled is not None or entry.machine is not None):
+        return _agree(entry, back)
     return redirect(f"/field/{entry.id}?" + urlencode({"missing": 1, "back": back}), 303)
+
+
+def _agree(entry: FieldView, back: str) -> Any:
+    if not _as_shown([entry]):
+        return redirect(f"/field/{entry.id}?" + urlencode({"back": back}), 303)
+    return _go(Answer.ACCEPTED if entry.settled else _station().accept(entry.id), back)
+
+
+def _as_shown(fields: Iterable[FieldView]) -> bool:
+    """The numbers stand as they did on the screen that is answered; otherwise the next page says so."""
+    if request.form.get("shown") == review.shown(fields):
+        return True
+    flash(words.screen("changed-meanwhile"))
+    return False
 
 
 @routes.post("/page/<int:page>/<int:part>")
@@ -154,6 +166,8 @@ def page(page: int, part: int) -> Any:
     parts = review.in_parts(current_view(), page)
     if not 1 <= part <= len(parts):
         abort(404)
+    if not _as_shown(entry for row in parts[part - 1] for entry in row):
+        return redirect(f"/page/{page}/{part}", 303)
     still_open = [entry for row in parts[part - 1] for entry in row if entry.settled is None]
     unread = [entry for entry in still_open if entry.machine is None]
     if unread:
@@ -173,6 +187,9 @@ def undo() -> Any:
 @routes.post("/seal")
 def seal() -> Any:
     """The ketua seals."""
+    view = current_view()
+    if review.settled(view) and not _as_shown(view.fields):
+        return redirect("/last", 303)
     return _with_pin(State.REVIEWING, lambda pin: _station().seal(ROLE, pin), "/seal")
 
 

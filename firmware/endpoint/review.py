@@ -5,6 +5,7 @@ Asked fields first, then the pages in form order, then what does not add up, the
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from itertools import groupby
@@ -14,6 +15,9 @@ from firmware.panel.view import CheckView, FieldView, SessionView
 _WAYS_BACK = re.compile(r"/(page/[0-9]{1,3}/[0-9]{1,3}|field/[a-z0-9_]{1,60}|sums|last|seal|pages|amend)")
 _COLUMNS = re.compile(r"_(l|p|j)$")
 """Men, women, both: three fields that stand side by side on the form."""
+
+SHOWN_DIGITS = 16
+"""Hexadecimal digits of what was shown: two ways for numbers to stand do not share 64 bits of hash by chance."""
 
 SCREENFUL, TALL, FLAT = 12, 4, 3
 """Room on a screen, height of a row of three fields and of a field alone: 3.5 rem are three, see screen.css."""
@@ -48,6 +52,13 @@ def by_id(view: SessionView) -> dict[str, FieldView]:
 def by_page(view: SessionView) -> dict[int, list[list[FieldView]]]:
     """All fields by page, in the rows of the form."""
     return {page: in_rows(entries) for page, entries in groupby(view.fields, key=lambda entry: entry.page)}
+
+
+def shown(fields: Iterable[FieldView]) -> str:
+    """The numbers as they stand, to be told again with the answer: nobody agrees with a number that was changed
+    meanwhile, in another tab or on a page that was taken again."""
+    told = ((entry.id, entry.value if entry.settled else entry.machine) for entry in fields)
+    return hashlib.sha256(repr(list(told)).encode()).hexdigest()[:SHOWN_DIGITS]
 
 
 def asked_progress(view: SessionView, entry: FieldView) -> tuple[int, int] | None:

@@ -30,6 +30,6 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """The source of axe-core; empty where it cannot be had, see test_screens_axe.py."""
+    """The source of axe-core; empty where it cannot be had."""
     subprocess.run(["bash", ROOT / "tests" / "system" / "axe.sh"], check=False)
     return AXE.read_text(encoding="utf-8") if AXE.exists() else ""

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # make test-system: the tests that need more than Python. Installs what it may, says what it skips and why.
 #   chromium    Debian's package (root, or already there) with playwright from PyPI: the screens in a real browser
+#   axe-core    from npm, pinned and checked (axe.sh): the same screens, for people who cannot see
 #   schemathesis  from PyPI: the API against its own description
 #   other users   root: who opens the screen's port
 #   emupos      an ESC/POS emulator and renderer from PyPI, Python 3.13 in its own environment: the printer's bytes

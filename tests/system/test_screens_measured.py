@@ -7,9 +7,11 @@ taps; the taps are a person's.
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -79,6 +81,7 @@ def test_the_way_from_the_press_to_the_seal(browser: Any, room: Room, request: p
             "seconds_to_printed": round(time.monotonic() - began, 1),
             "seconds_last_press_to_numbers": round(numbers, 1),
             "weight": person.weight,
+            "endpoint_megabytes": _megabytes(room.children["endpoint"].pid),
         },
     )
 
@@ -132,6 +135,12 @@ class Weighing(Person):
         self.page.wait_for_selector(f"body[data-seen] {selector}")
         self.weigh()
         super().act(selector, leaves)
+
+
+def _megabytes(process: int) -> int:
+    """Resident memory."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    return int(re.findall(r"VmRSS:\s+([0-9]+) kB", status)[0]) // 1024
 
 
 def _keep(name: str, found: dict[str, Any]) -> None:

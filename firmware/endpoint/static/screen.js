@@ -4,6 +4,7 @@
 // 5. A list that is longer than the screen is seen to its end before the button under it goes on.
 "use strict";
 
+const AWAY = "away"; // the station does not answer: it is being started again
 const POLL_MS = 500;
 const LIVE_MS = 100;
 const UNSEEN_MS = 350; // a double tap has its second one within 300 ms
@@ -38,7 +39,7 @@ window.addEventListener("pageshow", () => {
 // --- 2. nothing unseen is answered
 
 document.addEventListener("click", (event) => {
-  const answers = event.target.closest(".primary, .agree, .unseen, .send");
+  const answers = event.target.closest("main button:not(.key), main a, .send");
   if (answers && performance.now() - shownAt < UNSEEN_MS) { event.preventDefault(); event.stopPropagation(); }
 }, true);
 
@@ -58,7 +59,7 @@ async function poll() {
   const began = performance.now();
   try {
     const answer = await fetch(live ? "/progress?watching" : "/progress", { cache: "no-store" });
-    const now = answer.ok ? await answer.json() : {};
+    const now = answer.ok ? await answer.json() : { version: AWAY };
     if (now.version !== version) {
       if (now.working && overlay.hidden) showWorking(now.working);
       location.replace(address);
