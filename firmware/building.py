@@ -155,6 +155,7 @@ def build_station(
             printer=printer,
             now=wall_clock,
         ),
+        agree=lambda: _agree(config, ledger),
         now=wall_clock,
         deliveries=deliveries_of(config),
         start=start,
@@ -204,6 +205,18 @@ def _key_of_this_world(config: KioskConfig, ledger: Ledger) -> str:
     if claims.world is not config.mode:
         raise SignerRefused("signer-mode", mode=str(config.mode), world=str(claims.world))
     return f"{claims.serial}, {claims.protection}"
+
+
+def _agree(config: KioskConfig, ledger: Ledger) -> None:
+    """Signer and ledger hold the same records. A signer that is not up yet is met again by the seal."""
+    try:
+        head = SignerClient(config.signer_socket).head()
+    except SignerRefused as refusal:
+        if refusal.code != "signer-unreachable":
+            raise
+        _log.warning("signer.away")
+        return
+    compare(head, ledger.record_hashes())
 
 
 def _devices(config: KioskConfig) -> Callable[[bytes | None], DeviceClaims | None]:

@@ -89,6 +89,8 @@ class Parts:
     pin: Pin
     checks: Callable[[], Sequence[Checked]]
     """What the kiosk finds about itself before a day; takes seconds."""
+    agree: Callable[[], None]
+    """Raises SignerRefused when signer and ledger do not hold the same records: one of them was put back."""
     now: Callable[[], Moment]
     """The wall clock, and how good it is."""
     deliveries: Callable[[Sequence[bytes]], Sequence[Delivery]]

@@ -303,6 +303,7 @@ class Station(DayMachine):
 
     def _resume(self) -> None:
         """Makes everything in memory again from what is on disk, and goes on with the step after it."""
+        self._parts.agree()
         self._today.load()
         hand = self._hand
         if hand is None:

@@ -51,6 +51,7 @@ from firmware.records import (
 )
 from firmware.signing.development_key import DevelopmentKey
 from firmware.signing.draft import RecordContext, draft_record
+from firmware.signing.head import compare
 from firmware.signing.signer import ClockQuality, ClockReading, Signer
 from firmware.states import State
 from firmware.station import Station
@@ -180,6 +181,7 @@ class Room:
             copies=COPIES,
             pin=Pin(PIN_FILE, ledger, self.clock),
             checks=self._examine,
+            agree=lambda: compare(self.signer.head(), ledger.record_hashes()),
             now=lambda: MOMENT,
             deliveries=lambda records: [replace(entry, record=name) for name in records for entry in self.deliveries],
             start=self._start,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -332,3 +333,17 @@ def test_a_number_of_witnesses_that_no_room_holds(room: Room, witnesses: int) ->
     station.examine()
     assert station.open_day(PIN, witnesses) is Answer.REFUSED
     assert station.view().state is State.OPENING
+
+
+def test_an_old_copy_of_the_ledger_is_put_back(room: Room, memory: Path) -> None:
+    station = sealed(room, opened(room))
+    shutil.copytree(room.folder / "ledger", memory / "old")
+    for value in (7, 8):
+        assert station.amend(Reason.MISTYPED) is Answer.ACCEPTED
+        station.correct("suara_1", value)
+        assert station.seal("ketua", PIN) is Answer.ACCEPTED
+    room.ledger.close()
+    shutil.rmtree(room.folder / "ledger")
+    shutil.copytree(memory / "old", room.folder / "ledger")
+    view = room.switch_on().view()
+    assert (view.state, view.notice and view.notice.key) == (State.FAULT, "error.ledger-behind")
