@@ -164,7 +164,7 @@ class DayMachine(Machine):
     def _may(self, states: Collection[State], choosing: bool = False) -> Answer:
         """Whether this is the time for a command; while two pictures wait for a choice, only for the choice."""
         answer = super()._may(states)
-        pending = self._hand is not None and self._hand.pending is not None
+        pending = self._today.hand is not None and self._today.hand.pending is not None
         return Answer.NOT_NOW if answer is Answer.ACCEPTED and pending is not choosing else answer
 
     def _occupied(self) -> bool:
