@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-system bench bench-peers evaluate endurance fuzz check lock messages clean
+.PHONY: demo test test-system bench bench-peers evaluate endurance fuzz check lock messages witness-page clean
 
 demo: .venv/ready ; $(BIN)/c1kiosk demo $(if $(AUTO),--auto) $(if $(TRAINING),--training) $(if $(OUT),--out $(OUT))
 test: .venv/ready ; $(BIN)/pytest
@@ -15,6 +15,7 @@ fuzz: .venv/fuzz ; $(BIN)/python -m tests.fuzz $(FOR)
 check: .venv/ready ; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 lock: ; bash requirements/lock.sh
 messages: .venv/ready ; for po in firmware/messages/*/LC_MESSAGES/*.po; do $(BIN)/pybabel -q compile -i $$po -o $${po%.po}.mo; done
+witness-page: ; bash firmware/signing/witness/web/build.sh
 clean: ; rm -rf .venv build dist
 
 .venv/ready: requirements/dev.txt pyproject.toml ; $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $< && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . && touch $@

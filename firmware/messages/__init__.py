@@ -35,3 +35,9 @@ def sentence(key: str, language: str = DEFAULT_LANGUAGE, **values: Any) -> str:
 def both(key: str, **values: Any) -> str:
     """Indonesian and English, for the terminal and for refusals that anybody may read."""
     return " / ".join(sentence(key, language, **values) for language in LANGUAGES)
+
+
+def templates(domain: str, language: str) -> dict[str, str]:
+    """All sentences of a domain by name, not filled in: for a page that fills them in itself."""
+    catalogue: dict[str, str] = vars(_catalogue(domain, language))["_catalog"]
+    return {key.removeprefix(f"{domain}."): text for key, text in catalogue.items() if key}

@@ -2,6 +2,7 @@
 # make test-system: the tests that need more than Python. Installs what it may, says what it skips and why.
 #   chromium    Debian's package (root, or already there) with playwright from PyPI: the screens in a real browser
 #   axe-core    from npm, pinned and checked (axe.sh): the same screens, for people who cannot see
+#   node, npm   Debian's packages (root, or already there): the witness's page, bundled from pinned npm packages
 #   schemathesis  from PyPI: the API against its own description
 #   other users   root: who opens the screen's port
 #   emupos      an ESC/POS emulator and renderer from PyPI, Python 3.13 in its own environment: the printer's bytes
@@ -21,6 +22,12 @@ fi
 $BIN/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/system.txt
 have_chromium || echo "skipped: the screens in a browser (no chromium, and no right to install it)"
 [ "$(id -u)" = 0 ] || echo "skipped: other users of this machine (only root can become one)"
+
+if ! command -v npm >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing nodejs and npm"
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm; } >/dev/null 2>&1
+fi
+bash firmware/signing/witness/web/build.sh || echo "skipped: the witness's page (see above)"
 
 have_tpm_parts() { command -v swtpm >/dev/null 2>&1 && pkg-config --exists tss2-esys 2>/dev/null; }
 if ! have_tpm_parts && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
