@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firmware.forms.layout import FormLayout
-from firmware.panel.pictures import strip_png
+from firmware.panel.pictures import strip_jpeg
 from firmware.records import Page
 
 
@@ -42,6 +42,6 @@ class Slots:
         return self._pictures.get(number)
 
     def strip(self, field: str) -> bytes | None:
-        """The picture (PNG) of a field's boxes."""
+        """The picture (JPEG) of a field's boxes."""
         found = next((strip for page in self.pages for strip in page.strips if strip.field == field), None)
-        return strip_png(found) if found else None
+        return strip_jpeg(found) if found else None

@@ -71,7 +71,7 @@ class Station(DayMachine):
         return msgspec.structs.replace(shown, version=digest[:VERSION_DIGITS], live=live, pin_wait=wait)
 
     def strip(self, field: str) -> bytes | None:
-        """The picture (PNG) of a field's boxes."""
+        """The picture (JPEG) of a field's boxes."""
         return self._hand.slots.strip(field) if self._hand else None
 
     def picture(self, number: int) -> bytes | None:

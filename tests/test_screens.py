@@ -177,14 +177,14 @@ def test_unknown_fields_and_pages_are_asked_for(screen: FlaskClient, station: St
     take_all_pages(station)
     assert screen.get("/field/nothing").location == "/"
     assert screen.get("/page/9/1").location == "/"
-    assert screen.get("/field/nothing.png").status_code == 404
+    assert screen.get("/field/nothing.jpg").status_code == 404
     assert screen.get("/page/9.jpg").status_code == 404
     assert screen.post("/field/nothing", data={"token": token(screen)}).status_code == 404
 
 
 def test_pictures_of_pages_and_boxes(screen: FlaskClient, station: Station) -> None:
     take_all_pages(station)
-    assert screen.get("/field/suara_1.png").data.startswith(b"\x89PNG")
+    assert screen.get("/field/suara_1.jpg").data.startswith(b"\xff\xd8")
     assert screen.get("/page/1.jpg").status_code == 200
 
 

@@ -182,10 +182,10 @@ def _live(live: LiveView) -> dict[str, Any]:
     }
 
 
-@routes.get("/field/<field_id>.png")
+@routes.get("/field/<field_id>.jpg")
 def strip(field_id: str) -> Response:
     """The picture of a field's boxes."""
-    return _picture(current_app.extensions["station"].strip(field_id), "image/png")
+    return _picture(current_app.extensions["station"].strip(field_id), "image/jpeg")
 
 
 @routes.get("/page/<int:page>.jpg")

@@ -114,7 +114,7 @@ class StationClient:
     # --- pictures
 
     def strip(self, field: str) -> bytes | None:
-        """The picture (PNG) of a field's boxes, None when there is none."""
+        """The picture (JPEG) of a field's boxes, None when there is none."""
         return self._picture(f"/fields/{field}/strip")
 
     def page(self, number: int) -> bytes | None:

@@ -1,7 +1,7 @@
 """The station's socket: what the screen may see and press. HTTP and JSON; who may connect is decided in http.py.
 
 GET  /session[?watching]       SessionView   GET /live/picture        JPEG
-GET  /fields/{id}/strip        PNG           GET /pages/{n}/picture   JPEG
+GET  /fields/{id}/strip        JPEG          GET /pages/{n}/picture   JPEG
 POST /examine /open /review /close /back      the day; /open and /close take an Entry with the PIN
 POST /contest/{id} /aside                     which contest is at hand
 POST /press /pending/{replace|keep} /accept /fields/{id} /undo /seal /amend/{reason} /drop
@@ -47,7 +47,7 @@ def _add_pictures(app: Flask, station: Station) -> None:
 
     @app.get("/fields/<field>/strip")
     def strip_of(field: str) -> Response:
-        return _picture(station.strip(field), "image/png")
+        return _picture(station.strip(field), "image/jpeg")
 
     @app.get("/pages/<int:number>/picture")
     def picture(number: int) -> Response:
