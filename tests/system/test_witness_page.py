@@ -23,6 +23,7 @@ from firmware.records import Mode
 from firmware.signing import receipt_code
 from firmware.signing.witness.command import witness_page_command
 from tests.system.conftest import ARGUMENTS
+from tests.system.person import AUDIT
 from tests.system.phone import Hold, film, photograph
 from tests.system.witness_election import NAMES, give, write_trust
 from tests.vectors import parts
@@ -258,6 +259,8 @@ def test_two_histories_of_one_device_are_not_noticed(witness: Witness) -> None:
     first, second = give(), give(suara_1=62)
     assert witness.paste(first.text, second.text) == [["holds", ""], ["fork", "chain-fork"]]
     assert "DUA riwayat" in witness.read()
+    assert sentence("witness.related-corrects") not in witness.read()
+    assert all(short_fingerprint(it.record.sealed.sha256) in witness.page.inner_text("#list") for it in (first, second))
     witness.keep("fork")
     other = give(parts.FREE_RUNNING)
     assert witness.paste(other.text) == [["holds", ""]]
@@ -350,6 +353,17 @@ def test_a_name_becomes_markup(browser: Any, template: None, tmp_path: Path) -> 
     assert witness.paste(give().text) == [["holds", ""]]
     assert f"1. {name}" in witness.read()
     assert witness.page.query_selector("img") is None
+    witness.context.close()
+
+
+def test_a_screen_reader_is_lost(saksi: Path, browser: Any, axe: str) -> None:
+    if not axe:
+        pytest.skip("axe-core cannot be fetched")
+    witness = Witness(browser).open(saksi.as_uri())
+    witness.paste(give().text)
+    witness.page.evaluate("() => document.querySelectorAll('details').forEach(it => { it.open = true; })")
+    witness.page.evaluate(axe + "; true")
+    assert witness.page.evaluate(AUDIT) == []
     witness.context.close()
 
 

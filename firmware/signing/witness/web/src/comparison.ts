@@ -15,13 +15,13 @@ export function checkTogether(receipts: readonly VerifiedReceipt[]): void {
 /** How a receipt relates to another one of the same TPS and contest that names another record. */
 export type Relation = "corrects" | "corrected" | "other-device";
 
-/** Of all `others`, what is most important to say about `receipt`; undefined: nothing. */
+/** Of all `others`, what is most important to say about `receipt`; undefined: nothing. Forks are told apart before. */
 export function relation(receipt: VerifiedReceipt, others: readonly VerifiedReceipt[]): Relation | undefined {
   const rivals = others.filter((other) => samePlace(receipt, other) && !sameRecord(receipt, other));
   if (rivals.some((other) => other.kid !== receipt.kid)) return "other-device";
   const size = receipt.statement.log.size;
   if (rivals.some((other) => other.statement.log.size > size)) return "corrected";
-  return rivals.length ? "corrects" : undefined;
+  return rivals.some((other) => other.statement.log.size < size) ? "corrects" : undefined;
 }
 
 function samePlace(one: VerifiedReceipt, other: VerifiedReceipt): boolean {

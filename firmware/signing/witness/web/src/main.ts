@@ -4,6 +4,7 @@ import { checkTogether } from "./comparison";
 import { readContents } from "./contents";
 import { at, el, facts } from "./dom";
 import { engine } from "./es256";
+import { shortFingerprint } from "./fingerprint";
 import { Refused } from "./refused";
 import { grouped, kindOf, type Outcome, show, worldBar } from "./result";
 import { Camera, readPicture } from "./scan";
@@ -87,8 +88,9 @@ function drawResult(): void {
 function drawList(): void {
   const rows = checked.map((receipt) => {
     const title = contents.contests[receipt.statement.contest]?.title;
-    const row = el("button", "", `TPS ${receipt.statement.tps.slice(10)} · ${title ? speech.pick(title) : ""} · `);
-    row.append(speech.say(`verdict-${kindOf(together(receipt))}`));
+    const { tps, record } = receipt.statement;
+    const row = el("button", "", el("strong", "", `TPS ${tps.slice(10)} · ${speech.say(`verdict-${kindOf(together(receipt))}`)}`));
+    row.append(el("small", "", title ? speech.pick(title) : ""), el("code", "", shortFingerprint(record)));
     row.addEventListener("click", () => present(together(receipt)));
     return row;
   });

@@ -37,7 +37,7 @@ export function show(outcome: Outcome, others: readonly VerifiedReceipt[], conte
   sign.setAttribute("aria-hidden", "true");
   const nodes: Node[] = [el("div", "verdict", sign, words)];
   if (refusal) nodes.push(el("p", "code", `${say("code")}: ${refusal.code}`));
-  if ("receipt" in outcome) nodes.push(...receipt(outcome.receipt, others, contents, speech));
+  if ("receipt" in outcome) nodes.push(...receipt(outcome.receipt, outcome.fork ? [] : others, contents, speech));
   return nodes;
 }
 
