@@ -3,6 +3,7 @@
 #   chromium    Debian's package (root, or already there) with playwright from PyPI: the screens in a real browser
 #   axe-core    from npm, pinned and checked (axe.sh): the same screens, for people who cannot see
 #   node, npm   Debian's packages (root, or already there): the witness's page, bundled from pinned npm packages
+#   WebKitGTK   Debian's driver and Xvfb (root, or already there): the witness's page in the engine of an iPhone
 #   schemathesis  from PyPI: the API against its own description
 #   other users   root: who opens the screen's port
 #   emupos      an ESC/POS emulator and renderer from PyPI, Python 3.13 in its own environment: the printer's bytes
@@ -27,6 +28,11 @@ if ! command -v npm >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get 
     echo "installing nodejs and npm"
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm; } >/dev/null 2>&1
 fi
+if ! command -v WebKitWebDriver >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing WebKitGTK's driver"
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends webkit2gtk-driver xvfb; } >/dev/null 2>&1
+fi
+command -v WebKitWebDriver >/dev/null 2>&1 || echo "skipped: the witness's page in WebKit (no driver, and no right to install it)"
 bash firmware/signing/witness/web/build.sh || echo "skipped: the witness's page (see above)"
 
 have_tpm_parts() { command -v swtpm >/dev/null 2>&1 && pkg-config --exists tss2-esys 2>/dev/null; }

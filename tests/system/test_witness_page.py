@@ -8,7 +8,11 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import base45
@@ -22,6 +26,7 @@ from firmware.receipt.fingerprint import short_fingerprint
 from firmware.records import Mode
 from firmware.signing import receipt_code
 from firmware.signing.witness.command import witness_page_command
+from tests.system import webkit
 from tests.system.conftest import ARGUMENTS
 from tests.system.person import AUDIT
 from tests.system.phone import Hold, film, photograph
@@ -53,6 +58,14 @@ CHECK = """async texts => {
   return found;
 }"""
 """Pastes one text after the other; the verdict and the code of each."""
+
+
+VERDICT = """async () => {
+  const [busy, result] = ["busy", "result"].map(id => document.getElementById(id));
+  while (!busy.hidden) await new Promise(done => setTimeout(done, 50));
+  return result.className;
+}"""
+"""When what was begun is done."""
 
 
 class Witness:
@@ -122,6 +135,26 @@ def saksi(template: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("saksi")
     write_trust(folder / "trust", [parts.DEVICE.certificate, parts.FREE_RUNNING.certificate])
     return made(folder / "trust", folder / "saksi.html")
+
+
+def own_address() -> str:
+    """An address of this machine that a browser does not know as its own."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1: only the route is looked up, nothing is sent
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        return str(probe.getsockname()[0])
+
+
+@contextmanager
+def served(page: Path) -> Iterator[str]:
+    """The page on a web server without TLS: no secure context."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(page.parent))
+    with ThreadingHTTPServer(("", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{own_address()}:{server.server_port}/{page.name}"
+        server.shutdown()
 
 
 @pytest.fixture(scope="session")
@@ -354,6 +387,23 @@ def test_a_name_becomes_markup(browser: Any, template: None, tmp_path: Path) -> 
     assert f"1. {name}" in witness.read()
     assert witness.page.query_selector("img") is None
     witness.context.close()
+
+
+@pytest.mark.parametrize("engine", ["webcrypto", "noble"])
+def test_an_iphone_is_left_out(saksi: Path, tmp_path: Path, engine: str) -> None:
+    """WebKit, from a stick and from a web server without TLS: text, and a picture in place of the camera."""
+    if not webkit.available():
+        pytest.skip("WebKitGTK's driver is not installed")
+    given, path = give(), tmp_path / "strip.jpg"
+    cv2.imwrite(str(path), photograph(given.strip(), Hold(pixels_per_dot=1.5), np.random.default_rng(1), (2016, 1512)))
+    with webkit.safari() as safari, served(saksi) as url:
+        safari.open(saksi.as_uri() if engine == "webcrypto" else url)
+        assert safari.run("async () => Boolean(crypto.subtle)") is (engine == "webcrypto")
+        texts = [given.text, given.text[:-3], give(parts.STRANGER).text]
+        assert [verdict for verdict, _ in safari.run(CHECK, texts)] == ["holds", "unknown", "unknown"]
+        safari.choose("#photo", path)
+        assert safari.run(VERDICT) == "holds"
+        assert sentence(f"witness.engine-{engine}") in safari.run("async () => document.body.textContent")
 
 
 def test_a_screen_reader_is_lost(saksi: Path, browser: Any, axe: str) -> None:
