@@ -24,7 +24,10 @@ from firmware.capture.camera_programs import camera_program
 from firmware.capture.missing import explained
 from firmware.capture.page import take_page
 from firmware.config import Contest, KioskConfig
-from firmware.day import Moment
+from firmware.day.day import Moment
+from firmware.day.opening import SelfExamination
+from firmware.day.pin import Pin, read_pin
+from firmware.day.strips import DayStrips
 from firmware.digit_model.classifier import DigitModel
 from firmware.errors import LayoutRefused, LedgerRefused, Refused, SignerRefused
 from firmware.forms.layout import FormLayout
@@ -32,14 +35,12 @@ from firmware.forms.loader import shipped_layouts
 from firmware.http import serve_unix, users_named
 from firmware.ledger.outbox import Outbox
 from firmware.ledger.store import Ledger
-from firmware.opening import SelfExamination
 from firmware.panel.fittings import Fittings
 from firmware.panel.hands import hands_on
 from firmware.panel.panel import Panel, SilentPanel
 from firmware.panel.pictures import upright
 from firmware.panel.service import create_app
 from firmware.parts import Parts, Place, Race, Sealer
-from firmware.pin import Pin, read_pin
 from firmware.reading import read_pages
 from firmware.receipt.connecting import printer_of
 from firmware.receipt.printer import Printer
@@ -52,7 +53,6 @@ from firmware.signing.keys import DeviceClaims, key_id
 from firmware.signing.service import system_clock
 from firmware.signing.trust import TrustRoots
 from firmware.station import Station
-from firmware.strips import DayStrips
 
 _log = structlog.get_logger(__name__)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from firmware.capture.camera import Camera
-from firmware.day import Checked, Day, Moment
+from firmware.day.day import Checked, Day, Moment
+from firmware.day.pin import Pin
 from firmware.forms.layout import FormLayout
 from firmware.ledger.store import Ledger
 from firmware.panel.panel import Panel, SilentPanel
-from firmware.pin import Pin
 from firmware.receipts import Document, Receipts
 from firmware.records import Confirmation, Delivery, Frame, Mode, Page, RefusedPage, SealedRecord, StoredRecord, Tally
 

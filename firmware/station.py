@@ -23,17 +23,17 @@ import structlog
 
 from firmware import delays
 from firmware.capture.camera import CameraFault
-from firmware.counting import Counting
-from firmware.daily import DayMachine, only_if
+from firmware.day.frame import DayMachine, only_if
 from firmware.events import Event
-from firmware.live import Live
 from firmware.panel import show
 from firmware.panel.panel import Sound
 from firmware.panel.view import Answer, Notice, SessionView
 from firmware.parts import Parts, Place
 from firmware.records import Page, Press, Reason, RefusedPage
+from firmware.session.counting import Counting
+from firmware.session.live import Live
+from firmware.session.taking import best_page
 from firmware.states import BRINGING, OPEN, State
-from firmware.taking import best_page
 from firmware.tally.review import ROLES, Review, ReviewRefused
 
 VERSION_DIGITS = 16

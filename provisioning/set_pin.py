@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 
+from firmware.day.pin import make_pin
 from firmware.errors import Refused
 from firmware.messages import both
-from firmware.pin import make_pin
 from firmware.signing import durable
 
 NAME = "pin.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from firmware.day import Stage
+from firmware.day.day import Stage
 from firmware.endpoint.sources import Sources
 from firmware.endpoint.station_client import StationAway
 from firmware.ledger.store import Ledger

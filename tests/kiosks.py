@@ -19,9 +19,11 @@ import cv2
 import msgspec
 import numpy as np
 
-from firmware import day as days
 from firmware.capture.camera import Camera, CameraFault, Preview
-from firmware.day import Checked, Moment
+from firmware.day import day as days
+from firmware.day.day import Checked, Moment
+from firmware.day.pin import Pin, PinFile, make_pin
+from firmware.day.strips import DayStrips
 from firmware.errors import Refused
 from firmware.forms.layout import FormLayout
 from firmware.forms.loader import shipped_layouts
@@ -29,7 +31,6 @@ from firmware.ledger.store import Ledger
 from firmware.panel.panel import Panel, SilentPanel
 from firmware.panel.view import Answer, SessionView
 from firmware.parts import Parts, Place, Race
-from firmware.pin import Pin, PinFile, make_pin
 from firmware.receipt.printer import Printed, PrinterStatus, PrintOutcome
 from firmware.receipt.strip import ReceiptLayout
 from firmware.receipts import Receipts
@@ -55,7 +56,6 @@ from firmware.signing.head import compare
 from firmware.signing.signer import ClockQuality, ClockReading, Signer
 from firmware.states import State
 from firmware.station import Station
-from firmware.strips import DayStrips
 from firmware.tally.decide import decide
 from tests import readings
 from tests.strips import PLACE, PPWP_2024, TPS

@@ -15,11 +15,11 @@ import pytest
 from firmware import delays
 from firmware.capture.camera import CameraFault, Preview
 from firmware.forms.loader import shipped_layouts
-from firmware.live import Live
 from firmware.messages import LANGUAGES, sentence
 from firmware.panel.panel import LampState, Sound
 from firmware.panel.view import Answer
 from firmware.records import Frame, Settled
+from firmware.session.live import Live
 from firmware.states import State
 from firmware.station import Station
 from tests.kiosks import PIN, Room, frame, press, settle, take_all_pages

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from firmware import delays
+from firmware.day.pin import FREE_TRIES, Pin, PinAnswer, PinFile, make_pin, read_pin
 from firmware.errors import LayoutRefused, LedgerRefused
-from firmware.pin import FREE_TRIES, Pin, PinAnswer, PinFile, make_pin, read_pin
 from provisioning import set_pin
 
 RIGHT = "704912"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from firmware.day import Checked
+from firmware.day.day import Checked
 from firmware.endpoint.station_client import StationAway
 from firmware.errors import Refused
 from firmware.messages import LANGUAGES, sentence

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from firmware.day import Stage
+from firmware.day.day import Stage
 from firmware.panel.view import ContestStage
 from firmware.records import DeliveryState, Mode
 from firmware.signing.keys import Protection

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from flask import session
 
-from firmware.day import Checked, Moment
+from firmware.day.day import Checked, Moment
 from firmware.messages import DEFAULT_LANGUAGE, LANGUAGES, sentence
 from firmware.panel.view import FieldView, LiveView, Notice
 from firmware.receipt.clock import local_time, zone_of

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from firmware import day as days
-from firmware.counting import Counting
-from firmware.day import Checked, Day
+from firmware.day import day as days
+from firmware.day.day import Checked, Day
 from firmware.forms.layout import FormLayout
 from firmware.messages import LANGUAGES
 from firmware.panel.panel import LampState
@@ -28,6 +27,7 @@ from firmware.panel.view import (
 from firmware.receipt.fingerprint import short_fingerprint
 from firmware.receipts import Document, Receipts
 from firmware.records import Check, Delivery, Status, StoredRecord
+from firmware.session.counting import Counting
 from firmware.states import WORKING, State
 from firmware.tally.review import Review
 from firmware.tally.wording import describe

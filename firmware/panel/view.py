@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from firmware.day import Checked, Moment, Stage
+from firmware.day.day import Checked, Moment, Stage
 from firmware.records import DeliveryState, Doubt, Mode, Reason, Settled
 from firmware.states import State
 

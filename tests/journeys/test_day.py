@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from firmware import delays
-from firmware.day import Checked, Stage
+from firmware.day.day import Checked, Stage
+from firmware.day.pin import FREE_TRIES
 from firmware.panel.view import Answer, ContestStage, Paper
-from firmware.pin import FREE_TRIES
 from firmware.receipt.printer import PrinterStatus
 from firmware.records import Reason
 from firmware.states import State

@@ -21,11 +21,11 @@ import httpx
 
 from collector.main import DEFAULT_NAME
 from firmware.config import KioskConfig, load_config
+from firmware.day.pin import make_pin
 from firmware.errors import SignerRefused
 from firmware.forms.layout import FormLayout
 from firmware.forms.loader import shipped_layouts
 from firmware.http import LOOPBACK
-from firmware.pin import make_pin
 from firmware.records import Mode
 from firmware.signing.acknowledgement import open_collector_key
 from firmware.signing.client import SignerClient

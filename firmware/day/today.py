@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from firmware import day as days
 from firmware.capture.guidance import Wanted
-from firmware.counting import Counting
-from firmware.day import Day
+from firmware.day import day as days
+from firmware.day.day import Day
 from firmware.panel.view import Paper
 from firmware.parts import Parts, Place
 from firmware.receipts import INTERRUPTED, Document
 from firmware.records import Page, PageRefusal, RefusedPage
+from firmware.session.counting import Counting
 from firmware.states import State
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Collection
 
-from firmware import day as days
-from firmware.day import Checked
+from firmware.day import day as days
+from firmware.day.day import Checked
+from firmware.day.pin import PinAnswer
+from firmware.day.today import Today
 from firmware.events import Event, Journal
 from firmware.machine import Machine
 from firmware.panel.view import Answer, Notice
 from firmware.parts import Parts, Place
-from firmware.pin import PinAnswer
 from firmware.states import WORKING, State
-from firmware.today import Today
 
 
 class DayMachine(Machine):

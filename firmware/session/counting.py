@@ -14,13 +14,13 @@ from typing import Any
 
 import msgspec
 
-from firmware import session as sessions
 from firmware.errors import Refused
 from firmware.parts import Parts, Place, Race
 from firmware.records import Confirmation, Page, Reason, RefusedPage, StoredRecord
-from firmware.session import Session
+from firmware.session import session as sessions
+from firmware.session.session import Session
+from firmware.session.slots import Slots
 from firmware.signing.encoding import decode, encode
-from firmware.slots import Slots
 from firmware.tally.review import Review
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware.capture.camera import Camera, CameraFault
-from firmware.day import Checked, Moment
+from firmware.day.day import Checked, Moment
 from firmware.errors import Refused
 from firmware.ledger.store import Ledger
 from firmware.receipt.printer import Printer

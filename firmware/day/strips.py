@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from firmware.day import Checked, Day, Moment
+from firmware.day.day import Checked, Day, Moment
 from firmware.ledger.printing import closing_name, opening_name
 from firmware.ledger.store import Ledger
 from firmware.messages import sentence
