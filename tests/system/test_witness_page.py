@@ -21,16 +21,20 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from firmware.errors import VerificationRefused
 from firmware.messages import sentence
 from firmware.receipt.fingerprint import short_fingerprint
 from firmware.records import Mode
 from firmware.signing import receipt_code
+from firmware.signing.keys import Protection
+from firmware.signing.trust import TrustRoots
+from firmware.signing.verification import verify_receipt
 from firmware.signing.witness.command import witness_page_command
 from tests.system import webkit
 from tests.system.conftest import ARGUMENTS
 from tests.system.person import AUDIT
 from tests.system.phone import Hold, film, photograph
-from tests.system.witness_election import NAMES, give, write_trust
+from tests.system.witness_election import NAMES, World, give
 from tests.vectors import parts
 
 pytestmark = pytest.mark.system
@@ -131,9 +135,11 @@ def made(trust: Path, out: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def saksi(template: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of the election with three pairs and one kiosk."""
+    """The page of the election with three pairs and three kiosks, one of them stolen."""
     folder = tmp_path_factory.mktemp("saksi")
-    write_trust(folder / "trust", [parts.DEVICE.certificate, parts.FREE_RUNNING.certificate])
+    World().write_trust(
+        folder / "trust", [key.certificate for key in (parts.DEVICE, parts.FREE_RUNNING, parts.REVOKED)]
+    )
     return made(folder / "trust", folder / "saksi.html")
 
 
@@ -241,6 +247,13 @@ def test_a_hostile_vector_is_believed(browser: Any, vectors_page: Path) -> None:
     witness.context.close()
 
 
+def refusal(cose: bytes, trust: TrustRoots) -> str:
+    """The code with which our own verifier refuses a receipt."""
+    with pytest.raises(VerificationRefused) as caught:
+        verify_receipt(cose, trust)
+    return caught.value.code
+
+
 @pytest.mark.parametrize("engine", ["webcrypto", "noble"])
 def test_a_flipped_bit_of_a_receipt_is_believed(browser: Any, vectors_page: Path, engine: str) -> None:
     """With WebCrypto, and without it where the page is no secure context."""
@@ -250,10 +263,10 @@ def test_a_flipped_bit_of_a_receipt_is_believed(browser: Any, vectors_page: Path
     assert witness.page.evaluate("Boolean(crypto.subtle)") is (engine == "webcrypto")
     data = (parts.FOLDER / "valid/receipt-1.cose").read_bytes()
     damaged = [data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :] for at in range(len(data))]
-    texts = [receipt_code.encode(data), *map(receipt_code.encode, damaged)]
-    first, *rest = witness.paste(*texts)
+    first, *rest = witness.paste(*map(receipt_code.encode, [data, *damaged]))
     assert first == ["holds", ""]
-    assert {verdict for verdict, _ in rest} <= {"refused", "unknown"}
+    trust = TrustRoots.load(parts.FOLDER / "trust")
+    assert [why for _, why in rest] == [refusal(cose, trust) for cose in damaged], "as c1kiosk verify"
     assert sentence(f"witness.engine-{engine}") in witness.page.text_content("#facts")
     witness.context.close()
 
@@ -279,6 +292,32 @@ def test_a_kiosk_of_another_kabupaten_is_called_a_forger(witness: Witness) -> No
 def test_a_development_key_makes_a_real_receipt(witness: Witness) -> None:
     assert witness.paste(give(mode=Mode.REAL).text) == [["refused", "mode-not-of-key"]]
     assert not witness.numbers()
+
+
+def test_a_stolen_kiosk_is_believed(witness: Witness) -> None:
+    """Not from the revocation on; before it, by its own clock, with a warning. So with a time outside its validity."""
+    later, before = give(parts.REVOKED), give(parts.REVOKED, unix=parts.SEALED_AT - 1)
+    assert witness.paste(later.text, before.text) == [["refused", "device-revoked"], ["holds", ""]]
+    assert "dicabut sejak 2024-02-14 (stolen)" in witness.read()
+    assert witness.paste(give(unix=4_000_000_000, suara_1=60).text)[0][1] == ""
+    assert "di luar masa sertifikatnya" in witness.read()
+
+
+@pytest.mark.parametrize("mode", [Mode.REAL, Mode.TRAINING])
+def test_a_lesson_is_taken_for_a_result(browser: Any, template: None, tmp_path: Path, mode: Mode) -> None:
+    """A real result has no banner; a lesson's stands over it."""
+    world = World(mode)
+    key = world.device("KIOS-7", Protection.TPM)
+    world.write_trust(tmp_path / "trust", [key.certificate])
+    page = made(tmp_path / "trust", tmp_path / "saksi.html")
+    witness = Witness(browser).open(page.as_uri())
+    assert witness.paste(give(key, mode=mode).text, give().text) == [["holds", ""], ["unknown", "device-unknown"]]
+    witness.paste(give(key, mode=mode).text)
+    assert sentence("witness.protection-tpm") in witness.read()
+    assert ("SIMULASI\nBUKAN HASIL" in witness.read()) is (mode is Mode.TRAINING)
+    assert ("BUKAN HASIL" in witness.read()) is (mode is Mode.TRAINING)
+    witness.keep(mode)
+    witness.context.close()
 
 
 def test_a_code_is_cut_off(witness: Witness) -> None:
@@ -359,6 +398,18 @@ def test_there_is_no_camera(witness: Witness) -> None:
     assert witness.page.is_visible("label[for=photo]")
 
 
+def test_the_browser_is_too_old_for_the_reader(browser: Any, saksi: Path, tmp_path: Path) -> None:
+    """It says so, and the text of a code still does."""
+    witness = Witness(browser)
+    witness.page.add_init_script("WebAssembly.instantiate = () => Promise.reject(new Error());")
+    witness.open(saksi.as_uri())
+    cv2.imwrite(str(tmp_path / "strip.png"), give().strip())
+    witness.page.set_input_files("#photo", tmp_path / "strip.png")
+    witness.page.wait_for_selector("#result.unknown[data-code='scanner-failed']")
+    assert witness.paste(give().text) == [["holds", ""]]
+    witness.context.close()
+
+
 def test_the_page_talks_to_somebody(browser: Any, saksi: Path) -> None:
     """Its policy stops what it does not do anyway: nobody even knocks at the door."""
     witness = Witness(browser).open(saksi.as_uri())
@@ -380,7 +431,7 @@ def test_the_page_talks_to_somebody(browser: Any, saksi: Path) -> None:
 
 def test_a_name_becomes_markup(browser: Any, template: None, tmp_path: Path) -> None:
     name = "</script><img src=x onerror=alert(1)>&lt;b&gt;"
-    write_trust(tmp_path / "trust", [parts.DEVICE.certificate], names=(name, name, name))
+    World().write_trust(tmp_path / "trust", [parts.DEVICE.certificate], names=(name, name, name))
     page = made(tmp_path / "trust", tmp_path / "saksi.html")
     witness = Witness(browser).open(page.as_uri())
     assert witness.paste(give().text) == [["holds", ""]]

@@ -27,7 +27,7 @@ from firmware.signing.keys import DeviceClaims, Protection, claims_extension
 from firmware.signing.witness.command import witness_page_command
 from tests.system.conftest import ARGUMENTS
 from tests.system.phone import Gray, Hold, film, photograph
-from tests.system.witness_election import give, write_trust
+from tests.system.witness_election import World, give
 from tests.vectors import parts
 
 DEVICES = (1, 2_000, 20_000)
@@ -66,7 +66,7 @@ def _page(folder: Path, devices: int) -> Path:
     """A page with so many devices, each with a key of its own."""
     folder.mkdir()
     certificates = [parts.DEVICE.certificate, *(_certificate(index) for index in range(1, devices))]
-    write_trust(folder / "trust", certificates)
+    World().write_trust(folder / "trust", certificates)
     out = folder / "saksi.html"
     arguments = ["--trust", str(folder / "trust"), "--out", str(out)]
     CliRunner().invoke(witness_page_command, arguments, catch_exceptions=False)

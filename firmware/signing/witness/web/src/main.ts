@@ -26,8 +26,8 @@ async function check(find: () => Promise<string | undefined>): Promise<void> {
     const code = await find();
     if (code !== undefined) present(await judge(code));
   } catch (problem) {
+    present({ refusal: problem instanceof Refused ? problem : new Refused("page-failed") });
     if (!(problem instanceof Refused)) throw problem;
-    present({ refusal: problem });
   } finally {
     at("busy").hidden = true;
   }

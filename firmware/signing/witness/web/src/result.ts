@@ -13,7 +13,7 @@ import type { VerifiedReceipt } from "./verification";
 const PROVEN = ["proven-key", "proven-unchanged", "proven-numbers"];
 const UNPROVEN = ["unproven-paper", "unproven-place", "unproven-clock", "unproven-other", "unproven-page"];
 /** Refusals that say nothing against a receipt: it is no receipt, or not one that this page can judge. */
-const UNKNOWN = /^(receipt-code|picture-.*|camera-refused|device-unknown|election-tps|election-contest)$/;
+const UNKNOWN = /^(receipt-code|picture-.*|camera-refused|scanner-failed|page-failed|device-unknown|election-tps|election-contest)$/;
 
 /** One outcome; `fork` goes with a receipt whose signature holds, a refusal alone with none. */
 export type Outcome = { receipt: VerifiedReceipt; fork?: Refused } | { refusal: Refused };

@@ -1,6 +1,6 @@
 /** From the camera, or from a picture, to the text of a receipt's code. The only user of zxing-wasm. */
 
-import { prepareZXingModule, readBarcodes } from "zxing-wasm/reader";
+import { prepareZXingModule, readBarcodes, type ReadResult } from "zxing-wasm/reader";
 import wasm from "zxing-wasm/reader/zxing_reader.wasm";
 import { PREFIX } from "./receipt_code";
 import { Refused } from "./refused";
@@ -54,14 +54,19 @@ export class Camera {
       throw new Refused("camera-refused");
     }
     this.video.srcObject = this.stream;
-    await this.video.play();
+    try {
+      await this.video.play();
+      return await this.look();
+    } finally {
+      this.stop();
+    }
+  }
+
+  private async look(): Promise<string | undefined> {
     while (this.stream) {
       const { videoWidth, videoHeight } = this.video;
       const [found] = videoWidth ? await codes(this.video, videoWidth, videoHeight) : [];
-      if (found !== undefined) {
-        this.stop();
-        return found;
-      }
+      if (found !== undefined) return found;
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
     return undefined;
@@ -83,6 +88,15 @@ async function codes(source: CanvasImageSource, width: number, height: number): 
   if (!context || !canvas.width || !canvas.height) return [];
   context.drawImage(source, 0, 0, canvas.width, canvas.height);
   const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
-  const found = await readBarcodes(pixels, { formats: ["QRCode"], tryHarder: true });
-  return [...new Set(found.map((result) => result.text).filter((text) => text.startsWith(PREFIX)))];
+  const texts = (await read(pixels)).map((result) => result.text);
+  return [...new Set(texts.filter((text) => text.startsWith(PREFIX)))];
+}
+
+/** Throws Refused("scanner-failed") where the browser runs no WebAssembly under a policy (Safari before 16). */
+async function read(pixels: ImageData): Promise<ReadResult[]> {
+  try {
+    return await readBarcodes(pixels, { formats: ["QRCode"], tryHarder: true });
+  } catch {
+    throw new Refused("scanner-failed");
+  }
 }
