@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.simulators.camera import Trouble
 from tests.simulators.mishaps import mishaps
 from tests.simulators.paper.sets import legible, paper_set
 from tests.simulators.room import PIN, Room
@@ -18,6 +19,8 @@ FORM, OTHER = "c.hasil-ppwp-2024", "c.hasil-dpr-demo"
 SEED = 7
 SPOILED = {"surat_suara_sisa": 91}
 """A sum that is wrong on the paper."""
+TRIES = 30
+"""Presses of a patient person while the signer starts."""
 
 
 @pytest.fixture
@@ -75,6 +78,7 @@ def _pages(person: Person) -> None:
     desk.put("extra-empty-table.jpg")
     person.see("day", "#live:not(.good) img:not([hidden])")
     person.keep("06-no-paper")
+    desk.trouble(Trouble.SLOW)
     person.act("form[action='/press'] button")
     person.keep("07-working")
     person.see("day", ".notice.bad")
@@ -136,8 +140,11 @@ def _seal(person: Person) -> None:
     person.see("fault")
     person.keep("18-fault")
     person.room.start("signer")
-    person.page.wait_for_timeout(3_000)
-    person.act("form[action='/retry'] button")
+    for _ in range(TRIES):
+        person.act("form[action='/retry'] button")
+        person.page.wait_for_selector("body[data-seen] main:not(.working)")
+        if person.kind != "fault":
+            break
     person.see("done", ".acknowledged")
     person.keep("19-done")
     person.act("button[lang=en]")
