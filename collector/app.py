@@ -1,67 +1,69 @@
 """The collector's HTTP interface (DESIGN 5.5).
 
-    PUT /v1/records/{sha256}   body: COSE bytes   200 or 201: the signed acknowledgement (COSE); idempotent
-    GET /v1/records/{sha256}                      200: the COSE bytes
-    GET /v1/status                                200: counts, JSON
+    PUT /v1/records/{sha256}            body: COSE bytes   200 or 201: the signed acknowledgement (COSE); idempotent
+    GET /v1/records/{sha256}            200: the COSE bytes
+    GET /v1/records/{sha256}/pictures   200: {"missing": [hexadecimal SHA-256...]}
+    GET /v1/log/checkpoint              200: the signed head of the collector's log (C2SP tlog-checkpoint)
+    GET /v1/log/proof?record={sha256}   200: that the record is in it (C2SP tlog-proof)
+    GET /v1/log/consistency?old={size}  200: that the log of that size begins it
+    GET /v1/status                      200: counts, JSON
 
-Every other answer is JSON {"code", "message"}: 4xx when this record is not taken, 5xx when none can be taken now.
-A record is verified, then stored, and only then acknowledged; sent again, it is answered with the same bytes.
+Pictures are in tus.py, the pages for people in pages.py. Every other answer is JSON {"code", "message"}: 4xx when
+this is not taken, 5xx when nothing can be taken now. A record is verified, then stored, and only then acknowledged;
+sent again, it is answered with the same bytes.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response, jsonify, request
-from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Flask, Response, jsonify, request
 
-from collector.store import CollectorRefused, RecordStore, Submission
-from firmware.errors import Refused, VerificationRefused
-from firmware.messages import both
+from collector.answers import add_error_handlers
+from collector.callers import Callers
+from collector.notes import checkpoint_of, growth_note, proof_note
+from collector.pictures import PictureFolder, PictureStore
+from collector.refusals import Refusals
+from collector.store import Arrival, RecordStore
+from collector.submission import CollectorRefused, hash_of, submission_of
+from collector.tus import picture_routes
+from collector.uploads import Uploads
 from firmware.signing.acknowledgement import acknowledge
 from firmware.signing.cose import SigningKey
 from firmware.signing.encoding import MAX_BYTES
 from firmware.signing.trust import TrustRoots
-from firmware.signing.verification import verify_record
 
 CONTENT_TYPE = "application/cose"
-_STATUS = {
-    "collector-fork": HTTPStatus.CONFLICT,
-    "collector-unknown-record": HTTPStatus.NOT_FOUND,
-}
-"""Of refusals; any other is UNPROCESSABLE_ENTITY."""
-_HTTP_CODES = {413: "collector-too-large"}
-"""Of what werkzeug refuses by itself; anything else is a wrong address or method."""
 
 _log = structlog.get_logger(__name__)
 
 
-def create_app(store: RecordStore, trust: TrustRoots, key: SigningKey, clock: Callable[[], float]) -> Flask:
-    """The collector as a WSGI application; `clock` gives Unix seconds."""
+def create_app(
+    store: RecordStore,
+    trust: TrustRoots,
+    key: SigningKey,
+    clock: Callable[[], float],
+    callers: Callers | None = None,
+    keeper: PictureStore | None = None,
+) -> Flask:
+    """The collector as a WSGI application; `clock` gives Unix seconds. Without `callers` everybody may do everything,
+    without `keeper` the pictures lie in the store's folder."""
+    callers = callers or Callers()
+    keeper = keeper or PictureFolder(store.folder / "pictures")
+    refusals = Refusals(store.engine)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES
-    _add_error_handlers(app)
 
-    @app.put("/v1/records/<name>")
-    def put_record(name: str) -> tuple[Response, int]:
-        submission = _verified(name, request.get_data(cache=False), trust)
-        new = store.add(submission, int(clock()))
-        kept = store.acknowledgement(submission.sha256)
-        if kept is None:
-            kept = store.keep_acknowledgement(submission.sha256, acknowledge(submission.sha256, int(clock()), key))
-        _log.info("collector.record", record=name, new=new, device=submission.device, sequence=submission.sequence)
-        return Response(kept, content_type=CONTENT_TYPE), HTTPStatus.CREATED if new else HTTPStatus.OK
+    def tell(code: str) -> None:
+        kid = callers.name(request.environ)
+        refusals.count(code, kid.hex() if kid else "", request.path, int(clock()))
 
-    @app.get("/v1/records/<name>")
-    def get_record(name: str) -> Response:
-        cose = store.record(_hash_of(name))
-        if cose is None:
-            raise CollectorRefused("collector-unknown-record", record=name)
-        return Response(cose, content_type=CONTENT_TYPE)
+    add_error_handlers(app, tell)
+    app.register_blueprint(_record_routes(store, trust, key, clock, callers))
+    app.register_blueprint(_log_routes(store, key))
+    app.register_blueprint(picture_routes(store, Uploads(store, keeper), keeper, callers, clock))
 
     @app.get("/v1/status")
     def get_status() -> Response:
@@ -70,57 +72,64 @@ def create_app(store: RecordStore, trust: TrustRoots, key: SigningKey, clock: Ca
     return app
 
 
-def _verified(name: str, cose: bytes, trust: TrustRoots) -> Submission:
-    """What the store takes; raises CollectorRefused or VerificationRefused."""
-    if hashlib.sha256(cose).digest() != _hash_of(name):
-        raise CollectorRefused("collector-hash", record=name)
-    verified = verify_record(cose, trust)
-    record = verified.record
-    return Submission(
-        sha256=verified.sha256,
-        cose=cose,
-        kid=verified.kid,
-        device=verified.device.claims.serial,
-        sequence=record.sequence,
-        previous=record.previous,
-        mode=record.mode,
-        election=record.election,
-        tps=record.tps,
-        contest=record.contest,
-        form=record.form,
-        supersedes=record.supersedes,
-    )
+def _record_routes(
+    store: RecordStore, trust: TrustRoots, key: SigningKey, clock: Callable[[], float], callers: Callers
+) -> Blueprint:
+    routes = Blueprint("records", __name__)
+
+    @routes.put("/v1/records/<name>")
+    def put_record(name: str) -> tuple[Response, int]:
+        callers.check_known(request.environ)
+        submission = submission_of(name, request.get_data(cache=False), trust)
+        callers.check_carrier(request.environ, submission.kid)
+        now = int(clock())
+        held = store.receive(Arrival(submission, acknowledge(submission.sha256, now, key), now))
+        _log.info("collector.record", record=name, new=held.new, device=submission.device, sequence=submission.sequence)
+        status = HTTPStatus.CREATED if held.new else HTTPStatus.OK
+        return Response(held.acknowledgement, content_type=CONTENT_TYPE), status
+
+    @routes.get("/v1/records/<name>")
+    def get_record(name: str) -> Response:
+        cose = store.record(hash_of(name))
+        if cose is None:
+            raise CollectorRefused("collector-unknown-record", record=name)
+        return Response(cose, content_type=CONTENT_TYPE)
+
+    @routes.get("/v1/records/<name>/pictures")
+    def get_missing(name: str) -> Response:
+        missing = store.missing_pictures(hash_of(name))
+        if missing is None:
+            raise CollectorRefused("collector-unknown-record", record=name)
+        return jsonify(missing=[picture.hex() for picture in missing])
+
+    return routes
 
 
-def _hash_of(name: str) -> bytes:
-    """The hash in an address: 64 lower-case hexadecimal digits, nothing else."""
-    try:
-        sha256 = bytes.fromhex(name)
-    except ValueError as error:
-        raise CollectorRefused("collector-hash", record=name) from error
-    if sha256.hex() != name or len(sha256) != hashlib.sha256().digest_size:
-        raise CollectorRefused("collector-hash", record=name)
-    return sha256
+def _log_routes(store: RecordStore, key: SigningKey) -> Blueprint:
+    routes = Blueprint("log", __name__)
+
+    @routes.get("/v1/log/checkpoint")
+    def get_checkpoint() -> Response:
+        return _text(checkpoint_of(*store.head(), key).encode())
+
+    @routes.get("/v1/log/proof")
+    def get_proof() -> Response:
+        name = request.args.get("record", "")
+        proven = store.prove(hash_of(name))
+        if proven is None:
+            raise CollectorRefused("collector-unknown-record", record=name)
+        return _text(proof_note(proven, key))
+
+    @routes.get("/v1/log/consistency")
+    def get_consistency() -> Response:
+        old = request.args.get("old", type=int)
+        growth = None if old is None else store.prove_growth(old)
+        if old is None or growth is None:
+            raise CollectorRefused("collector-log-size")
+        return _text(growth_note(old, *growth, key))
+
+    return routes
 
 
-def _add_error_handlers(app: Flask) -> None:
-    @app.errorhandler(CollectorRefused)
-    @app.errorhandler(VerificationRefused)
-    def refused(refusal: Refused) -> tuple[Response, int]:
-        _log.warning("collector.refused", code=refusal.code, path=request.path)
-        return _answer(refusal, _STATUS.get(refusal.code, HTTPStatus.UNPROCESSABLE_ENTITY))
-
-    @app.errorhandler(SQLAlchemyError)
-    def unavailable(error: SQLAlchemyError) -> tuple[Response, int]:
-        _log.error("collector.database", problem=str(error))
-        return _answer(CollectorRefused("collector-unavailable"), HTTPStatus.SERVICE_UNAVAILABLE)
-
-    @app.errorhandler(HTTPException)
-    def wrong_request(error: HTTPException) -> tuple[Response, int]:
-        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-        code = _HTTP_CODES.get(status, "collector-unavailable" if status >= 500 else "collector-address")
-        return _answer(CollectorRefused(code, most=MAX_BYTES), status)
-
-
-def _answer(refusal: Refused, status: int) -> tuple[Response, int]:
-    return jsonify(code=refusal.code, message=both(f"error.{refusal.code}", **refusal.details)), status
+def _text(note: bytes) -> Response:
+    return Response(note, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})

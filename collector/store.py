@@ -1,7 +1,8 @@
 """What the collector holds: every version of every record, what was acknowledged, and every fork it was shown.
 
-SQLAlchemy Core; SQLite by default, with WAL and synchronous=FULL, so that what `add` returned is on disk. Nothing is
-changed or removed: a correction is one more record that names the one it supersedes.
+SQLAlchemy Core on SQLite or PostgreSQL (database.py). What `receive` returned is on disk: the record, its place in
+the collector's log and the acknowledgement that is given out are one transaction. Nothing is changed or removed: a
+correction is one more record that names the one it supersedes.
 
 A key signs one chain. A record that does not fit into it (a second one with the same number, or one whose
 neighbours are others than it says) is proof that the key is in two places: it is kept as evidence among the forks and
@@ -10,182 +11,201 @@ refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy import event
 
-from firmware.errors import Refused
+from collector import tree
+from collector.database import open_engine, writing
+from collector.migrate import migrate
+from collector.submission import CollectorRefused, Submission
+from collector.tables import acknowledgements, forks, pages, pictures, records
+from collector.turns import Turns
 
-BUSY_SECONDS = 10.0
-"""How long one thread waits for another one's commit."""
-
-
-class CollectorRefused(Refused):
-    """The collector does not take this record."""
+_COPIED = tuple(name for name in Submission.__slots__ if name != "pictures")
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
-    """A verified record and what the store has to know of it."""
+class Arrival:
+    """A verified record, the acknowledgement that it gets once it is stored, and when it came (Unix seconds)."""
 
-    sha256: bytes
-    cose: bytes
-    kid: bytes
-    """Names the key that signed: a chain belongs to a key."""
-    device: str
-    """The serial in the device certificate, for people."""
-    sequence: int
-    previous: bytes
-    mode: str
-    election: bytes
-    tps: str
-    contest: str
-    form: str
-    supersedes: bytes | None
+    record: Submission
+    acknowledgement: bytes
+    now: int
 
 
-_meta = sa.MetaData()
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A record that is stored."""
 
-_records = sa.Table(
-    "records",
-    _meta,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("sha256", sa.LargeBinary(32), nullable=False, unique=True),
-    sa.Column("cose", sa.LargeBinary, nullable=False),
-    sa.Column("kid", sa.LargeBinary(8), nullable=False),
-    sa.Column("device", sa.String(40), nullable=False),
-    sa.Column("sequence", sa.Integer, nullable=False),
-    sa.Column("previous", sa.LargeBinary(32), nullable=False),
-    sa.Column("mode", sa.String(16), nullable=False),
-    sa.Column("election", sa.LargeBinary(32), nullable=False),
-    sa.Column("tps", sa.String(13), nullable=False),
-    sa.Column("contest", sa.String(64), nullable=False),
-    sa.Column("form", sa.String(64), nullable=False),
-    sa.Column("supersedes", sa.LargeBinary(32)),
-    sa.Column("received_at", sa.Integer, nullable=False),
-    sa.UniqueConstraint("kid", "sequence"),
-    sa.Index("records_by_tps", "tps", "contest"),
-    sa.Index("records_by_supersedes", "supersedes"),
-)
+    new: bool
+    acknowledgement: bytes
+    """The first that was made for it, and the only one that is ever given out."""
 
-_acknowledgements = sa.Table(
-    "acknowledgements",
-    _meta,
-    sa.Column("record", sa.LargeBinary(32), sa.ForeignKey("records.sha256"), primary_key=True),
-    sa.Column("cose", sa.LargeBinary, nullable=False),
-)
 
-_forks = sa.Table(
-    "forks",
-    _meta,
-    sa.Column("sha256", sa.LargeBinary(32), primary_key=True),
-    sa.Column("cose", sa.LargeBinary, nullable=False),
-    sa.Column("device", sa.String(40), nullable=False),
-    sa.Column("sequence", sa.Integer, nullable=False),
-    sa.Column("against", sa.LargeBinary(32), nullable=False),
-    sa.Column("received_at", sa.Integer, nullable=False),
-)
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Where a record is in the collector's log."""
+
+    position: int
+    size: int
+    root: bytes
+    path: tuple[bytes, ...]
 
 
 class RecordStore:
     """The open store. Threads may share it. Times are Unix seconds. A failing database raises SQLAlchemyError."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
-        _meta.create_all(engine)
+    def __init__(self, engine: sa.Engine, folder: Path) -> None:
+        self.engine = engine
+        self.reading = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.folder = folder
+        self._turns: Turns[Arrival, Held] = Turns(self._receive_all)
+        migrate(engine)
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
-        """The store in `<folder>/collector.sqlite`, made when there is none."""
+    def open(cls, folder: Path, database: str = "") -> Self:
+        """The store in `<folder>/collector.sqlite`, or in the PostgreSQL at `database`; made when there is none."""
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder.absolute() / "collector.sqlite"
-        engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
-        event.listen(engine, "connect", _durable)
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        return cls(engine)
+        return cls(open_engine(folder, database), folder)
 
     def close(self) -> None:
         """Lets go of the database."""
-        self._engine.dispose()
+        self.engine.dispose()
 
-    def add(self, record: Submission, now: int) -> bool:
-        """Stores a record once, durable on return; False when it was there. Raises CollectorRefused: `collector-fork`
-        (the record is kept as evidence), `collector-supersedes` (it corrects a record of another TPS or contest)."""
-        with self._engine.begin() as connection:
-            if connection.execute(sa.select(_records.c.id).where(_records.c.sha256 == record.sha256)).first():
-                return False
-            against = _other_chain(connection, record)
-            if against is None:
-                _check_correction(connection, record)
-                connection.execute(_records.insert().values(**_columns(record), received_at=now))
-                return True
-            _keep_fork(connection, record, against, now)
-        raise CollectorRefused("collector-fork", device=record.device, sequence=record.sequence, record=against.hex())
-
-    def acknowledgement(self, sha256: bytes) -> bytes | None:
-        """The acknowledgement that was kept for a record."""
-        return self._one(sa.select(_acknowledgements.c.cose).where(_acknowledgements.c.record == sha256))
-
-    def keep_acknowledgement(self, sha256: bytes, cose: bytes) -> bytes:
-        """Keeps the acknowledgement of a stored record and returns the one to be given out: the first that was kept."""
-        with self._engine.begin() as connection:
-            query = sa.select(_acknowledgements.c.cose).where(_acknowledgements.c.record == sha256)
-            kept = connection.execute(query).scalar()
-            if kept is not None:
-                return bytes(kept)
-            connection.execute(_acknowledgements.insert().values(record=sha256, cose=cose))
-        return cose
+    def receive(self, arrival: Arrival) -> Held:
+        """Stores a record once with its acknowledgement, durable on return. Raises CollectorRefused: `collector-fork`
+        (it is kept as evidence), `collector-supersedes` (it corrects a record of another TPS or contest)."""
+        return self._turns.take(arrival)
 
     def record(self, sha256: bytes) -> bytes | None:
         """The COSE bytes of a record, superseded or not."""
-        return self._one(sa.select(_records.c.cose).where(_records.c.sha256 == sha256))
+        return self._one(sa.select(records.c.cose).where(records.c.sha256 == sha256))
+
+    def acknowledgement(self, sha256: bytes) -> bytes | None:
+        """The acknowledgement of a record."""
+        return self._one(sa.select(acknowledgements.c.cose).where(acknowledgements.c.record == sha256))
+
+    def signer_of(self, sha256: bytes) -> bytes | None:
+        """The key id of the device that signed a stored record."""
+        return self._one(sa.select(records.c.kid).where(records.c.sha256 == sha256))
 
     def standing(self, tps: str, contest: str) -> tuple[bytes, ...]:
         """The hashes of the records of a TPS and contest that no other one supersedes, oldest first. More than one
         stand when more than one device reported."""
-        query = sa.select(_records.c.sha256).where(_records.c.tps == tps, _records.c.contest == contest, _stands())
-        with self._reading.connect() as connection:
-            return tuple(bytes(row.sha256) for row in connection.execute(query.order_by(_records.c.id)))
+        query = sa.select(records.c.sha256).where(records.c.tps == tps, records.c.contest == contest, _stands())
+        with self.reading.connect() as connection:
+            return tuple(bytes(row.sha256) for row in connection.execute(query.order_by(records.c.position)))
+
+    def missing_pictures(self, sha256: bytes) -> list[bytes] | None:
+        """The pictures that a record names and that are not here, by page; None for an unknown record."""
+        known = sa.select(pictures.c.number).where(pictures.c.sha256 == pages.c.picture)
+        mine = sa.select(records.c.position).where(records.c.sha256 == sha256)
+        with self.reading.connect() as connection:
+            position = connection.execute(mine).scalar()
+            if position is None:
+                return None
+            query = sa.select(pages.c.picture).where(pages.c.position == position, ~sa.exists(known))
+            return [bytes(row.picture) for row in connection.execute(query.order_by(pages.c.page))]
+
+    def names_picture(self, sha256: bytes, picture: bytes) -> bool:
+        """Whether a stored record names this picture."""
+        query = sa.select(pages.c.page).join(records, records.c.position == pages.c.position)
+        with self.reading.connect() as connection:
+            found = connection.execute(query.where(records.c.sha256 == sha256, pages.c.picture == picture)).first()
+        return found is not None
 
     def counts(self) -> dict[str, int]:
         """How much is here, by name."""
         count = sa.func.count
         queries = {
-            "records": sa.select(count()).select_from(_records),
-            "standing": sa.select(count()).select_from(_records).where(_stands()),
-            "devices": sa.select(count(sa.distinct(_records.c.device))),
-            "forks": sa.select(count()).select_from(_forks),
+            "records": sa.select(count()).select_from(records),
+            "standing": sa.select(count()).select_from(records).where(_stands()),
+            "devices": sa.select(count(sa.distinct(records.c.device))),
+            "forks": sa.select(count()).select_from(forks),
+            "pictures": sa.select(count()).select_from(pictures),
         }
-        with self._reading.connect() as connection:
+        with self.reading.connect() as connection:
             return {name: connection.execute(query).scalar_one() for name, query in queries.items()}
 
+    def head(self) -> tuple[int, bytes]:
+        """Size and root of the collector's log."""
+        with self.reading.connect() as connection:
+            size = tree.log_size(connection)
+            return size, tree.log_root(connection, size)
+
+    def prove(self, sha256: bytes) -> Proven | None:
+        """That a record is in the collector's log as it is now; None for an unknown record."""
+        with self.reading.connect() as connection:
+            query = sa.select(records.c.position).where(records.c.sha256 == sha256)
+            position = connection.execute(query).scalar()
+            if position is None:
+                return None
+            size = tree.log_size(connection)
+            path = tree.inclusion_proof(connection, position, size)
+            return Proven(position, size, tree.log_root(connection, size), tuple(path))
+
+    def prove_growth(self, old: int) -> tuple[int, bytes, list[bytes]] | None:
+        """Size, root, and that the log of `old` records begins it; None for a size that it never had."""
+        with self.reading.connect() as connection:
+            size = tree.log_size(connection)
+            if not 0 < old <= size:
+                return None
+            return size, tree.log_root(connection, size), tree.consistency_proof(connection, old, size)
+
+    def _receive_all(self, arrivals: Sequence[Arrival]) -> list[Held | Exception]:
+        """One transaction for all of them."""
+        outcomes: list[Held | Exception] = []
+        with writing(self.engine) as connection:
+            log = tree.GrowingLog(connection)
+            for arrival in arrivals:
+                try:
+                    outcomes.append(_receive(connection, log, arrival))
+                except CollectorRefused as refusal:
+                    outcomes.append(refusal)
+            log.write()
+        return outcomes
+
     def _one(self, query: sa.Select[Any]) -> bytes | None:
-        with self._reading.connect() as connection:
+        with self.reading.connect() as connection:
             found = connection.execute(query).scalar()
         return None if found is None else bytes(found)
 
 
-def _durable(connection: Any, _record: object) -> None:
-    """Every connection: we begin transactions ourselves, and a commit is on disk when it returns."""
-    connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
+def _receive(connection: sa.Connection, log: tree.GrowingLog, arrival: Arrival) -> Held:
+    record = arrival.record
+    kept = connection.execute(
+        sa.select(acknowledgements.c.cose).where(acknowledgements.c.record == record.sha256)
+    ).scalar()
+    if kept is not None:
+        return Held(False, bytes(kept))
+    against = _other_chain(connection, record)
+    if against is not None:
+        _keep_fork(connection, record, against, arrival.now)
+        raise CollectorRefused("collector-fork", device=record.device, sequence=record.sequence, record=against.hex())
+    _check_correction(connection, record)
+    _insert(connection, log.append, arrival)
+    return Held(True, arrival.acknowledgement)
 
 
-def _columns(record: Submission) -> Mapping[str, Any]:
-    return {name: getattr(record, name) for name in Submission.__slots__}
+def _insert(connection: sa.Connection, append: Callable[[bytes], int], arrival: Arrival) -> None:
+    record = arrival.record
+    position = append(record.sha256)
+    values = {name: getattr(record, name) for name in _COPIED} | {"results": dict(record.results)}
+    connection.execute(records.insert().values(position=position, received_at=arrival.now, **values))
+    shown = [{"position": position, "page": page, "picture": sha256} for page, sha256 in record.pictures.items()]
+    connection.execute(pages.insert(), shown)
+    connection.execute(acknowledgements.insert().values(record=record.sha256, cose=arrival.acknowledgement))
 
 
 def _other_chain(connection: sa.Connection, record: Submission) -> bytes | None:
     """The hash of a stored record of the same key with which this one cannot stand in one chain."""
-    near = sa.select(_records.c.sequence, _records.c.sha256, _records.c.previous).where(
-        _records.c.kid == record.kid,
-        _records.c.sequence.between(record.sequence - 1, record.sequence + 1),
+    near = sa.select(records.c.sequence, records.c.sha256, records.c.previous).where(
+        records.c.kid == record.kid,
+        records.c.sequence.between(record.sequence - 1, record.sequence + 1),
     )
     for sequence, sha256, previous in connection.execute(near):
         before_fits = sequence == record.sequence - 1 and sha256 == record.previous
@@ -196,10 +216,10 @@ def _other_chain(connection: sa.Connection, record: Submission) -> bytes | None:
 
 
 def _keep_fork(connection: sa.Connection, record: Submission, against: bytes, now: int) -> None:
-    if connection.execute(sa.select(_forks.c.sha256).where(_forks.c.sha256 == record.sha256)).first():
+    if connection.execute(sa.select(forks.c.sha256).where(forks.c.sha256 == record.sha256)).first():
         return
     connection.execute(
-        _forks.insert().values(
+        forks.insert().values(
             sha256=record.sha256,
             cose=record.cose,
             device=record.device,
@@ -212,13 +232,13 @@ def _keep_fork(connection: sa.Connection, record: Submission, against: bytes, no
 
 def _check_correction(connection: sa.Connection, record: Submission) -> None:
     """A correction may come before what it corrects; if both are here they must be of one TPS and contest."""
-    related = sa.or_(_records.c.sha256 == record.supersedes, _records.c.supersedes == record.sha256)
-    query = sa.select(_records.c.sha256, _records.c.mode, _records.c.tps, _records.c.contest).where(related)
+    related = sa.or_(records.c.sha256 == record.supersedes, records.c.supersedes == record.sha256)
+    query = sa.select(records.c.sha256, records.c.mode, records.c.tps, records.c.contest).where(related)
     for sha256, *subject in connection.execute(query):
         if subject != [record.mode, record.tps, record.contest]:
             raise CollectorRefused("collector-supersedes", record=bytes(sha256).hex())
 
 
 def _stands() -> sa.ColumnElement[bool]:
-    later = _records.alias()
-    return ~sa.exists().where(later.c.supersedes == _records.c.sha256)
+    later = records.alias()
+    return ~sa.exists().where(later.c.supersedes == records.c.sha256)

@@ -15,7 +15,6 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from collector.app import create_app
 from collector.main import main
@@ -23,6 +22,7 @@ from collector.store import RecordStore
 from firmware.records import SealedRecord
 from firmware.signing.encoding import MAX_BYTES
 from firmware.signing.verification import verify_acknowledgement
+from tests.collectors import put, refusal
 from tests.sealing import LAYOUT, TPS, World, make_world
 
 NOW = 1_866_000_600
@@ -41,16 +41,6 @@ def store(tmp_path: Path) -> RecordStore:
 @pytest.fixture
 def client(world: World, store: RecordStore) -> FlaskClient:
     return create_app(store, world.trust, world.collector_key, lambda: NOW).test_client()
-
-
-def put(client: FlaskClient, sealed: SealedRecord) -> TestResponse:
-    return client.put(f"/v1/records/{sealed.sha256.hex()}", data=sealed.cose)
-
-
-def refusal(response: TestResponse) -> tuple[int, str]:
-    assert set(response.json) == {"code", "message"}
-    assert response.json["message"]
-    return response.status_code, response.json["code"]
 
 
 def status(client: FlaskClient) -> dict[str, int]:
@@ -81,21 +71,22 @@ def test_same_record_again_gets_the_same_acknowledgement(
     assert status(client)["records"] == 1
 
 
-def test_collector_dies_between_storing_and_acknowledging(
+def test_collector_dies_before_the_commit(
     client: FlaskClient, world: World, store: RecordStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sealed = world.seal(1)
     with monkeypatch.context() as patch:
-        patch.setattr(store, "keep_acknowledgement", _killed)
+        patch.setattr("collector.tree.GrowingLog.write", _killed)
         with pytest.raises(KeyboardInterrupt):
             put(client, sealed)
+    assert store.record(sealed.sha256) is None
     assert store.acknowledgement(sealed.sha256) is None
     response = put(client, sealed)
-    assert response.status_code == 200
+    assert response.status_code == 201
     verify_acknowledgement(response.data, world.trust, sealed.sha256)
 
 
-def _killed(*_arguments: object) -> bytes:
+def _killed(*_arguments: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -189,7 +180,7 @@ def test_database_that_fails_is_not_the_records_fault(
     put(client, world.seal(1))
     with sa.create_engine(f"sqlite:///{tmp_path / 'collector' / 'collector.sqlite'}").begin() as raw:
         raw.exec_driver_sql("DROP TABLE forks")
-        raw.exec_driver_sql("ALTER TABLE records RENAME TO elsewhere")
+        raw.exec_driver_sql("ALTER TABLE acknowledgements RENAME TO elsewhere")
     assert refusal(put(client, world.seal(2))) == (503, "collector-unavailable")
 
 

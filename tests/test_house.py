@@ -31,6 +31,7 @@ VENDOR_HOME = {
     "pypdfium2": {"firmware/forms/"},
     "zxingcpp": {"firmware/capture/barcode.py", "firmware/signing/receipt_picture.py"},
     "sqlalchemy": {"collector/"},
+    "alembic": {"collector/migrate.py", "collector/migrations/"},
     "cheroot": {"firmware/endpoint/cheroot_server.py"},
     "waitress": {"firmware/http.py", "collector/main.py"},
 }

@@ -37,6 +37,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from firmware.errors import VerificationRefused
+from firmware.signing.cose import SigningKey
 from firmware.signing.keys import Device, DeviceKey
 
 ORIGIN = "c1kiosk.id/"
@@ -71,26 +72,34 @@ class Checkpoint:
 
 def make(size: int, root: bytes, device: Device, key: DeviceKey) -> str:
     """The signed note of a log with `size` records. `device` is that of the key's certificate."""
-    head = Checkpoint(ORIGIN + device.claims.serial, size, root)
+    return sign_note(Checkpoint(ORIGIN + device.claims.serial, size, root), device.public_key, key)
+
+
+def sign_note(head: Checkpoint, public_key: ec.EllipticCurvePublicKey, key: SigningKey) -> str:
+    """The signed note of any log of this system: a device's, or a collector's. Raises ValueError as `text`."""
     text = head.text()
     raw = key.sign(text.encode())
     signature = encode_dss_signature(int.from_bytes(raw[:_HALF]), int.from_bytes(raw[_HALF:]))
-    blob = base64.b64encode(_note_key_id(device.public_key) + signature).decode()
+    blob = base64.b64encode(_note_key_id(public_key) + signature).decode()
     return f"{text}\n— {head.origin} {blob}\n"
 
 
 def verify(note: bytes, device: Device) -> Checkpoint:
     """The checkpoint in a note that this device has signed. Raises VerificationRefused (`checkpoint-...`)."""
+    return verify_note(note, ORIGIN + device.claims.serial, device.public_key)
+
+
+def verify_note(note: bytes, expected: str, public_key: ec.EllipticCurvePublicKey) -> Checkpoint:
+    """The checkpoint of the log `expected` that this key has signed. Raises VerificationRefused (`checkpoint-...`)."""
     text, lines = _split(note)
     head = _parse(text)
-    expected = ORIGIN + device.claims.serial
     if head.origin != expected:
         raise VerificationRefused("checkpoint-origin", found=head.origin, expected=expected)
-    own = [blob for name, blob in lines if (name, blob[:_KEY_ID_BYTES]) == (expected, _note_key_id(device.public_key))]
+    own = [blob for name, blob in lines if (name, blob[:_KEY_ID_BYTES]) == (expected, _note_key_id(public_key))]
     if len(own) != 1:
         raise VerificationRefused("checkpoint-signature", origin=expected)
     try:
-        device.public_key.verify(own[0][_KEY_ID_BYTES:], text.encode(), ec.ECDSA(hashes.SHA256()))
+        public_key.verify(own[0][_KEY_ID_BYTES:], text.encode(), ec.ECDSA(hashes.SHA256()))
     except InvalidSignature as error:
         raise VerificationRefused("checkpoint-signature", origin=expected) from error
     return head

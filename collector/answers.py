@@ -1,0 +1,75 @@
+"""How the collector answers: what a refusal is in HTTP, and the JSON around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+import structlog
+from flask import Flask, Response, jsonify, request
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from collector.submission import CollectorRefused
+from firmware.errors import Refused, VerificationRefused
+from firmware.messages import both
+from firmware.signing.encoding import MAX_BYTES
+
+CHECKSUM_MISMATCH = 460
+"""Of tus 1.0."""
+_STATUS: dict[str, int] = {
+    "collector-fork": HTTPStatus.CONFLICT,
+    "collector-offset": HTTPStatus.CONFLICT,
+    "collector-upload-busy": HTTPStatus.CONFLICT,
+    "collector-checksum": CHECKSUM_MISMATCH,
+    "collector-upload-header": HTTPStatus.BAD_REQUEST,
+    "collector-upload-version": HTTPStatus.PRECONDITION_FAILED,
+    "collector-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "collector-picture-size": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "collector-picture-unknown": HTTPStatus.NOT_FOUND,
+    "collector-unknown-record": HTTPStatus.NOT_FOUND,
+    "collector-unknown-place": HTTPStatus.NOT_FOUND,
+    "collector-log-size": HTTPStatus.NOT_FOUND,
+    "collector-certificate": HTTPStatus.FORBIDDEN,
+    "collector-carrier": HTTPStatus.FORBIDDEN,
+    "collector-operator": HTTPStatus.FORBIDDEN,
+}
+"""Of refusals; any other is UNPROCESSABLE_ENTITY."""
+_HTTP_CODES = {413: "collector-too-large"}
+"""Of what werkzeug refuses by itself; anything else is a wrong address or method."""
+RETRY_SECONDS = 30
+"""After which a sender may ask again when nothing can be taken now."""
+
+_log = structlog.get_logger(__name__)
+
+
+def add_error_handlers(app: Flask, tell: Callable[[str], None]) -> None:
+    """Every problem becomes JSON {"code", "message"}; `tell` gets the code of what was handed in and refused."""
+
+    @app.errorhandler(CollectorRefused)
+    @app.errorhandler(VerificationRefused)
+    def refused(refusal: Refused) -> Response:
+        _log.warning("collector.refused", code=refusal.code, path=request.path)
+        if request.method not in ("GET", "HEAD"):
+            tell(refusal.code)
+        return _answer(refusal, _STATUS.get(refusal.code, HTTPStatus.UNPROCESSABLE_ENTITY))
+
+    @app.errorhandler(SQLAlchemyError)
+    @app.errorhandler(OSError)
+    def unavailable(error: Exception) -> Response:
+        _log.error("collector.storage", problem=str(error))
+        response = _answer(CollectorRefused("collector-unavailable"), HTTPStatus.SERVICE_UNAVAILABLE)
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+        return response
+
+    @app.errorhandler(HTTPException)
+    def wrong_request(error: HTTPException) -> Response:
+        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+        code = _HTTP_CODES.get(status, "collector-unavailable" if status >= 500 else "collector-address")
+        return _answer(CollectorRefused(code, most=MAX_BYTES), status)
+
+
+def _answer(refusal: Refused, status: int) -> Response:
+    response = jsonify(code=refusal.code, message=both(f"error.{refusal.code}", **refusal.details))
+    response.status_code = status
+    return response

@@ -1,0 +1,102 @@
+"""The tables, for queries. They are made and changed by the migrations alone; a test compares the two.
+
+Rows are added and never changed, but for `uploads` (how far a picture has come) and `refusals` (counters).
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+meta = sa.MetaData()
+
+records = sa.Table(
+    "records",
+    meta,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False, unique=True),
+    sa.Column("cose", sa.LargeBinary, nullable=False),
+    sa.Column("kid", sa.LargeBinary(8), nullable=False),
+    sa.Column("device", sa.String(40), nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("previous", sa.LargeBinary(32), nullable=False),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("election", sa.LargeBinary(32), nullable=False),
+    sa.Column("tps", sa.String(13), nullable=False),
+    sa.Column("contest", sa.String(64), nullable=False),
+    sa.Column("form", sa.String(64), nullable=False),
+    sa.Column("supersedes", sa.LargeBinary(32)),
+    sa.Column("results", sa.JSON, nullable=False),
+    sa.Column("failed", sa.Integer, nullable=False),
+    sa.Column("received_at", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("kid", "sequence", name="records_one_chain"),
+    sa.Index("records_by_tps", "tps", "contest"),
+    sa.Index("records_by_supersedes", "supersedes"),
+)
+"""`position` counts from 0 in the order of commits: it is the record's place in the collector's log."""
+
+pages = sa.Table(
+    "pages",
+    meta,
+    sa.Column("position", sa.Integer, sa.ForeignKey("records.position"), primary_key=True),
+    sa.Column("page", sa.Integer, primary_key=True),
+    sa.Column("picture", sa.LargeBinary(32), nullable=False),
+    sa.Index("pages_by_picture", "picture"),
+)
+
+acknowledgements = sa.Table(
+    "acknowledgements",
+    meta,
+    sa.Column("record", sa.LargeBinary(32), sa.ForeignKey("records.sha256"), primary_key=True),
+    sa.Column("cose", sa.LargeBinary, nullable=False),
+)
+
+forks = sa.Table(
+    "forks",
+    meta,
+    sa.Column("sha256", sa.LargeBinary(32), primary_key=True),
+    sa.Column("cose", sa.LargeBinary, nullable=False),
+    sa.Column("device", sa.String(40), nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("against", sa.LargeBinary(32), nullable=False),
+    sa.Column("received_at", sa.BigInteger, nullable=False),
+)
+
+pictures = sa.Table(
+    "pictures",
+    meta,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False, unique=True),
+    sa.Column("bytes", sa.Integer, nullable=False),
+    sa.Column("received_at", sa.BigInteger, nullable=False),
+)
+"""Pictures that are whole and stored; `number` counts from 0 in the order of commits."""
+
+uploads = sa.Table(
+    "uploads",
+    meta,
+    sa.Column("picture", sa.LargeBinary(32), primary_key=True),
+    sa.Column("record", sa.LargeBinary(32), nullable=False),
+    sa.Column("length", sa.Integer, nullable=False),
+    sa.Column("offset", sa.Integer, nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False),
+)
+"""Pictures on their way: the first `offset` bytes are on disk and were checked."""
+
+refusals = sa.Table(
+    "refusals",
+    meta,
+    sa.Column("code", sa.String(64), primary_key=True),
+    sa.Column("source", sa.String(80), primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("last_at", sa.BigInteger, nullable=False),
+    sa.Column("last_path", sa.String(160), nullable=False),
+)
+
+log_nodes = sa.Table(
+    "log_nodes",
+    meta,
+    sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("hash", sa.LargeBinary(32), nullable=False),
+)
+"""The complete subtrees of the collector's log: level 0 are its leaves (tree.py)."""
