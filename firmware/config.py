@@ -86,6 +86,15 @@ class KeyDriver(StrEnum):
     """Inside a TPM 2.0; enrolled."""
 
 
+class Order(StrEnum):
+    """How several collectors are served."""
+
+    PARALLEL = "parallel"
+    """Each gets every record."""
+    FIRST = "first"
+    """The first of the list that can be reached gets a record; the next ones only what it did not acknowledge."""
+
+
 SELF_MADE_KEYS = {KeyDriver.DEVELOPMENT_FILE: Mode.DEVELOPMENT, KeyDriver.TRAINING_FILE: Mode.TRAINING}
 """Keys that a kiosk makes for itself, and the only world each of them may sign in."""
 
@@ -202,6 +211,25 @@ class KeyConfig(_Strict, frozen=True):
     """Of tpm: the way to it, as the TPM software stack spells it."""
 
 
+class UplinkConfig(_Strict, frozen=True):
+    """`[uplink]`: how records reach the election's collectors."""
+
+    certificate: str = ""
+    key: str = ""
+    """Who this kiosk is to a collector, and its key, which signs nothing else."""
+    ca: str = ""
+    """The authority of the collectors' certificates. All three or none: PEM, relative to this file."""
+    order: Order = Order.PARALLEL
+    metered: bool = False
+    """True: pictures stay here, for a stick or a cable; records are small."""
+    proxy: Annotated[str, msgspec.Meta(pattern=r"^(https?://[^\s/]+/?)?$")] = ""
+    """http://[user:password@]host:port; empty: none."""
+
+    def __post_init__(self) -> None:
+        if len({bool(self.certificate), bool(self.key), bool(self.ca)}) > 1:
+            raise ValueError("certificate, key and ca belong together")
+
+
 class KioskFile(_Strict, frozen=True):
     """kiosk.toml as written."""
 
@@ -224,6 +252,7 @@ class KioskFile(_Strict, frozen=True):
     screen: ScreenConfig = ScreenConfig()
     lan: LanConfig | None = None
     panel: PanelConfig = PanelConfig()
+    uplink: UplinkConfig = UplinkConfig()
 
 
 class Candidate(_Strict, frozen=True):
@@ -311,6 +340,15 @@ class LanFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class UplinkFiles:
+    """The files of `[uplink]` with absolute paths."""
+
+    certificate: Path
+    key: Path
+    ca: Path
+
+
+@dataclass(frozen=True, slots=True)
 class KioskConfig:
     """A checked configuration; every path is absolute."""
 
@@ -323,6 +361,7 @@ class KioskConfig:
     trust: Path
     pin: Path
     lan: LanFiles | None = None
+    uplink_tls: UplinkFiles | None = None
 
     @property
     def mode(self) -> Mode:
@@ -391,12 +430,17 @@ def load_config(path: Path) -> KioskConfig:
         trust=folder / entry.trust,
         pin=folder / entry.pin,
         lan=_lan(folder, entry.lan) if entry.lan else None,
+        uplink_tls=_uplink_files(folder, entry.uplink) if entry.uplink.ca else None,
     )
 
 
 def _lan(folder: Path, entry: LanConfig) -> LanFiles:
     certificate, key, client_ca = (folder / path for path in (entry.certificate, entry.key, entry.client_ca))
     return LanFiles(entry.address, entry.port, certificate, key, client_ca)
+
+
+def _uplink_files(folder: Path, entry: UplinkConfig) -> UplinkFiles:
+    return UplinkFiles(folder / entry.certificate, folder / entry.key, folder / entry.ca)
 
 
 def _read(path: Path) -> bytes:

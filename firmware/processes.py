@@ -85,26 +85,12 @@ def _open_key(config: KioskConfig) -> tuple[DeviceKey, Counter | None]:
 
 
 def _uplink(config: KioskConfig) -> None:
-    """One thread for each collector: one that is slow does not hold the others up."""
-    from firmware.signing.trust import TrustRoots
-    from firmware.uplink.process import run
-    from firmware.uplink.transport import HttpTransport
+    from firmware.uplink.process import serve
 
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda _signal, _frame: stop.set())
-    trust = TrustRoots.load(config.trust)
-
-    def forward(collector: str, url: str) -> None:
-        with HttpTransport(url) as transport:
-            run(config.ledger_folder, config.outbox_folder, trust, collector, transport, stop)
-
-    collectors = config.definition.election.collectors
-    threads = [threading.Thread(target=forward, args=(entry.id, entry.url), name=entry.id) for entry in collectors]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    serve(config, stop)
 
 
 PROCESSES: Mapping[str, Callable[[KioskConfig], None]] = {

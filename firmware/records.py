@@ -446,3 +446,7 @@ class Delivery:
     """Code of the last problem; sentence under `delivery.<code>` in messages/."""
     detail: str = ""
     """The code with which the collector refused, for its operator; fills the sentence in."""
+    pictures_left: int = 0
+    """Pictures of the record that this collector does not have yet."""
+    bytes_left: int = 0
+    """What of them it does not have yet, in bytes."""

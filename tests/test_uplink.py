@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import multiprocessing
 import random
@@ -13,135 +12,39 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-from waitress.server import create_server
 
-from collector.app import create_app
 from collector.store import RecordStore
 from firmware.errors import LedgerRefused, VerificationRefused
 from firmware.ledger.outbox import Outbox
-from firmware.ledger.store import Ledger
 from firmware.messages import sentence
-from firmware.records import Delivery, DeliveryState
+from firmware.records import DeliveryState
 from firmware.signing.acknowledgement import acknowledge
 from firmware.signing.verification import verify_acknowledgement
-from firmware.uplink.forwarder import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, Forwarder, backoff
+from firmware.uplink import chunks
+from firmware.uplink.backoff import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, backoff
 from firmware.uplink.outcome import Answered, Attempt, Outcome, Unanswered, judge
-from firmware.uplink.process import main, run
+from firmware.uplink.process import Loop, Way
 from firmware.uplink.transport import ANSWER_BYTES_MAX, HttpTransport
-from tests.sealing import SEALED_AT, World, make_world, pictures_of
+from firmware.uplink.wire import Request
+from tests.sealing import SEALED_AT, make_world, pictures_of
+from tests.tus_collector import TusCollector
+from tests.uplinks import NAME, Kiosk, collector, dead_port, opened, reply, somebody, write_uplink
 
-NAME = "collector"
 HOUR = 3600.0
 FORK = multiprocessing.get_context("fork")
 
 
-@dataclass
-class Kiosk:
-    """A ledger with records, an outbox, and a clock that the test sets."""
-
-    folder: Path
-    world: World
-    ledger: Ledger
-    outbox: Outbox
-    now: float = 0.0
-
-    def store(self, number: int) -> bytes:
-        sealed = self.world.seal(number)
-        self.ledger.commit(sealed, pictures_of(number))
-        return sealed.sha256
-
-    def round(self, url: str, silence_seconds: float = 5.0) -> list[Attempt]:
-        attempts: list[Attempt] = []
-        trust = self.world.trust
-        with HttpTransport(url, silence_seconds) as transport:
-            Forwarder(
-                self.ledger,
-                self.outbox,
-                NAME,
-                transport,
-                lambda cose, record: verify_acknowledgement(cose, trust, record),
-                lambda: self.now,
-                random.Random(1),
-                lambda _record, attempt: attempts.append(attempt),
-            ).round()
-        return attempts
-
-    def delivery(self, record: bytes) -> Delivery:
-        (found,) = self.outbox.deliveries(record)
-        return found
-
-
 @pytest.fixture
 def kiosk(tmp_path: Path) -> Iterator[Kiosk]:
-    world = make_world(tmp_path)
-    with Ledger.open(tmp_path / "ledger") as ledger, Outbox.open(tmp_path / "outbox") as outbox:
-        yield Kiosk(tmp_path, world, ledger, outbox)
-
-
-@contextmanager
-def collector(kiosk: Kiosk) -> Iterator[str]:
-    """The real one, on a free port of the loopback."""
-    with closing(RecordStore.open(kiosk.folder / "collector")) as store:
-        app = create_app(store, kiosk.world.trust, kiosk.world.collector_key, time.time)
-        server = create_server(app, host="127.0.0.1", port=0)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.effective_port}"
-        finally:
-            server.trigger.pull_trigger(server.close)  # in its own thread, which then ends
-            thread.join()
-            server.task_dispatcher.shutdown()
-
-
-Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
-
-
-@contextmanager
-def somebody(answer: Answer) -> Iterator[str]:
-    """A server that is not the collector: `answer(handler, body)` replies to every PUT."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            answer(self, self.rfile.read(int(self.headers["content-length"])))
-
-        def log_message(self, format: str, *args: object) -> None:
-            del format, args
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def reply(status: int, body: bytes, **headers: str) -> Answer:
-    def answer(handler: BaseHTTPRequestHandler, _body: bytes) -> None:
-        handler.send_response(status)
-        for name, value in {"content-length": str(len(body)), **headers}.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
-
-
-def dead_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with opened(tmp_path) as kiosk:
+        yield kiosk
 
 
 PORTAL = reply(200, b"<!doctype html><title>Wi-Fi Gratis</title>", **{"content-type": "text/html"})
@@ -163,7 +66,7 @@ def test_captive_portal_says_200_to_everything(kiosk: Kiosk) -> None:
     record = kiosk.store(1)
     with somebody(PORTAL) as url:
         (attempt,) = kiosk.round(url)
-    assert attempt.outcome is Outcome.NOT_AN_ACKNOWLEDGEMENT
+    assert attempt.outcome is Outcome.NOT_A_COLLECTOR
     assert kiosk.delivery(record).state is DeliveryState.WAITING
     kiosk.now += HOUR
     with collector(kiosk) as url:
@@ -174,14 +77,14 @@ def test_portal_redirects_to_its_login(kiosk: Kiosk) -> None:
     kiosk.store(1)
     with collector(kiosk) as real, somebody(reply(307, b"", location=f"{real}/v1/records/{'0' * 64}")) as url:
         (attempt,) = kiosk.round(url)
-    assert attempt.outcome is Outcome.NOT_AN_ACKNOWLEDGEMENT
+    assert attempt.outcome is Outcome.NOT_A_COLLECTOR
 
 
 def test_acknowledgement_of_another_record(kiosk: Kiosk) -> None:
     record, other = kiosk.store(1), bytes(32)
     with somebody(reply(200, acknowledge(other, 1, kiosk.world.collector_key))) as url:
         (attempt,) = kiosk.round(url)
-    assert (attempt.outcome, attempt.detail) == (Outcome.NOT_AN_ACKNOWLEDGEMENT, "acknowledgement-other-record")
+    assert (attempt.outcome, attempt.detail) == (Outcome.NOT_A_COLLECTOR, "acknowledgement-other-record")
     assert kiosk.outbox.acknowledgement(record) is None
 
 
@@ -190,7 +93,7 @@ def test_acknowledgement_of_a_collector_that_nobody_knows(kiosk: Kiosk, tmp_path
     impostor = make_world(tmp_path / "elsewhere").collector_key
     with somebody(reply(200, acknowledge(record, 1, impostor))) as url:
         (attempt,) = kiosk.round(url)
-    assert (attempt.outcome, attempt.detail) == (Outcome.NOT_AN_ACKNOWLEDGEMENT, "collector-unknown")
+    assert (attempt.outcome, attempt.detail) == (Outcome.NOT_A_COLLECTOR, "collector-unknown")
 
 
 def test_collector_refuses_and_says_why(kiosk: Kiosk, tmp_path: Path) -> None:
@@ -220,7 +123,7 @@ def test_refused_record_does_not_hold_up_the_others(kiosk: Kiosk) -> None:
 
 def test_record_damaged_on_the_card_does_not_hold_up_the_others(kiosk: Kiosk) -> None:
     damaged, whole = kiosk.store(1), kiosk.store(2)
-    with closing(sqlite3.connect(kiosk.folder / "ledger" / "ledger.sqlite")) as raw:
+    with closing(sqlite3.connect(kiosk.folder / "state" / "ledger" / "ledger.sqlite")) as raw:
         raw.executescript("DROP TRIGGER records_keep; UPDATE records SET cose = x'00' WHERE sequence = 1;")
     with collector(kiosk) as url, pytest.raises(LedgerRefused, match="ledger-hash"):
         kiosk.round(url)
@@ -228,13 +131,13 @@ def test_record_damaged_on_the_card_does_not_hold_up_the_others(kiosk: Kiosk) ->
     assert kiosk.delivery(whole).state is DeliveryState.ACKNOWLEDGED
 
 
-def test_no_network_ends_the_round_and_all_wait(kiosk: Kiosk) -> None:
+def test_no_server_ends_the_round_and_all_wait(kiosk: Kiosk) -> None:
     records = [kiosk.store(1), kiosk.store(2)]
     url = dead_port()
-    assert [attempt.outcome for attempt in kiosk.round(url)] == [Outcome.NO_NETWORK]
+    assert [attempt.outcome for attempt in kiosk.round(url)] == [Outcome.NO_SERVER]
     assert kiosk.round(url) == [], "nothing is due yet"
     assert [kiosk.delivery(record).attempts for record in records] == [1, 0]
-    kiosk.now += LONGEST_WAIT_SECONDS[Outcome.NO_NETWORK]
+    kiosk.now += LONGEST_WAIT_SECONDS[Outcome.NO_SERVER]
     assert kiosk.round(url) != []
     assert [kiosk.delivery(record).attempts for record in records] == [1, 1], "the other one has its turn"
 
@@ -250,7 +153,7 @@ def test_connection_breaks_in_the_middle_of_the_answer(kiosk: Kiosk) -> None:
     kiosk.store(1)
     with somebody(reply(200, b"half", **{"content-length": "200", "connection": "close"})) as url:
         (attempt,) = kiosk.round(url)
-    assert attempt.outcome is Outcome.NO_NETWORK
+    assert attempt.outcome is Outcome.BROKEN
 
 
 def test_answer_without_an_end(kiosk: Kiosk) -> None:
@@ -267,14 +170,14 @@ def test_answer_without_an_end(kiosk: Kiosk) -> None:
 
     with somebody(flood) as url:
         (attempt,) = kiosk.round(url)
-    assert attempt.outcome is Outcome.NOT_AN_ACKNOWLEDGEMENT
+    assert attempt.outcome is Outcome.NOT_A_COLLECTOR
 
 
 def test_unpacked_answer_cannot_blow_up(kiosk: Kiosk) -> None:
     kiosk.store(1)
     with somebody(reply(200, b"\x1f\x8bnonsense", **{"content-encoding": "gzip"})) as url:
         (attempt,) = kiosk.round(url)
-    assert attempt.outcome is Outcome.NOT_AN_ACKNOWLEDGEMENT
+    assert attempt.outcome is Outcome.NOT_A_COLLECTOR
 
 
 def _holds(_cose: bytes) -> None:
@@ -292,16 +195,16 @@ REFUSAL = b'{"code": "collector-fork", "message": "x"}'
     ("answer", "outcome"),
     [
         (Unanswered(Outcome.TIMEOUT), Outcome.TIMEOUT),
-        (Answered(204, b""), Outcome.NOT_AN_ACKNOWLEDGEMENT),
-        (Answered(302, REFUSAL), Outcome.NOT_AN_ACKNOWLEDGEMENT),
+        (Answered(204, b""), Outcome.NOT_A_COLLECTOR),
+        (Answered(302, REFUSAL), Outcome.NOT_A_COLLECTOR),
         (Answered(409, REFUSAL), Outcome.REFUSED),
-        (Answered(403, b"<html>blocked</html>"), Outcome.NOT_AN_ACKNOWLEDGEMENT),
-        (Answered(404, b'{"error": "no such page"}'), Outcome.NOT_AN_ACKNOWLEDGEMENT),
-        (Answered(400, b'{"code": "Call 0800-1234!", "message": "x"}'), Outcome.NOT_AN_ACKNOWLEDGEMENT),
+        (Answered(403, b"<html>blocked</html>"), Outcome.NOT_A_COLLECTOR),
+        (Answered(404, b'{"error": "no such page"}'), Outcome.NOT_A_COLLECTOR),
+        (Answered(400, b'{"code": "Call 0800-1234!", "message": "x"}'), Outcome.NOT_A_COLLECTOR),
         (Answered(408, REFUSAL), Outcome.SERVER_ERROR),
         (Answered(429, REFUSAL), Outcome.SERVER_ERROR),
         (Answered(503, REFUSAL), Outcome.SERVER_ERROR),
-        (Answered(511, b""), Outcome.NOT_AN_ACKNOWLEDGEMENT),
+        (Answered(511, b""), Outcome.NOT_A_COLLECTOR),
     ],
 )
 def test_answers_that_are_no_acknowledgement(answer: Answered | Unanswered, outcome: Outcome) -> None:
@@ -311,7 +214,7 @@ def test_answers_that_are_no_acknowledgement(answer: Answered | Unanswered, outc
 
 def test_status_200_is_worth_nothing_without_the_signature() -> None:
     assert judge(Answered(200, b"ok"), _holds) == Attempt(Outcome.ACKNOWLEDGED, b"ok")
-    assert judge(Answered(200, b"ok"), _does_not_hold).outcome is Outcome.NOT_AN_ACKNOWLEDGEMENT
+    assert judge(Answered(200, b"ok"), _does_not_hold).outcome is Outcome.NOT_A_COLLECTOR
 
 
 def test_backoff_grows_to_its_cap_and_is_never_in_step() -> None:
@@ -330,30 +233,35 @@ def test_every_outcome_has_a_sentence() -> None:
             assert sentence(f"delivery.{name}", language, detail="device-unknown")
 
 
-def test_address_that_is_none(tmp_path: Path) -> None:
-    world = make_world(tmp_path)
-    arguments = ["--ledger", "l", "--outbox", "o", "--trust", str(world.trust_folder), "--collector"]
-    for address in ("collector.example", "ftp://collector.example", ""):
-        assert CliRunner().invoke(main, [*arguments, address]).exit_code == 2
+def test_address_that_is_none() -> None:
+    for address in ("collector.example", "ftp://collector.example", "", "https://without-certificates.example"):
+        with pytest.raises(ValueError, match=r"collector|certificates"):
+            HttpTransport(address)
 
 
-def test_uplink_killed_again_and_again_delivers_each_record_once(kiosk: Kiosk) -> None:
+def test_uplink_killed_again_and_again_stores_each_picture_once(kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FIRST_BYTES", "LEAST_BYTES", "MOST_BYTES"):
+        monkeypatch.setattr(chunks, name, 512)  # four pieces of each picture
+    numbers = range(1, 7)
+    records = [kiosk.store(number) for number in numbers]
+    stand_in = TusCollector(kiosk.world.collector_key)
+    with somebody(stand_in.answer) as url:
+        forward_and_be_killed(kiosk, url, pictures=True)
+    assert set(stand_in.records) == {record.hex() for record in records}
+    shown = {name for number in numbers for name in pictures_of(number)}
+    assert dict(stand_in.stored) == dict.fromkeys(shown, 1)
+    first_piece = stand_in.arrived.index("piece")
+    assert "record" not in stand_in.arrived[first_piece:], "records of all contests first"
+    assert max(stand_in.pieces) == 512
+
+
+def test_uplink_killed_while_the_real_collector_answers(kiosk: Kiosk) -> None:
     records = [kiosk.store(number) for number in range(1, 21)]
     pipe, theirs = FORK.Pipe(duplex=False)
     receiving = FORK.Process(target=serve_in_this_process, args=(kiosk, theirs), daemon=True)
     receiving.start()
     url = pipe.recv()
-    rng = random.Random(7)
-    for _ in range(15):
-        attempts, theirs = FORK.Pipe(duplex=False)
-        process = FORK.Process(target=forward_in_this_process, args=(kiosk, url, theirs), daemon=True)
-        process.start()
-        theirs.close()
-        received(attempts)
-        time.sleep(rng.uniform(0, 0.015))
-        process.kill()
-        process.join()
-    forward_in_this_process(kiosk, url)
+    forward_and_be_killed(kiosk, url, pictures=False)
     receiving.kill()
     receiving.join()
     for record in records:
@@ -363,6 +271,21 @@ def test_uplink_killed_again_and_again_delivers_each_record_once(kiosk: Kiosk) -
     assert sum(delivery.attempts for delivery in kiosk.outbox.deliveries()) > len(records), "no kill hit an attempt"
     with closing(RecordStore.open(kiosk.folder / "collector")) as store:
         assert store.counts()["records"] == len(records)
+
+
+def forward_and_be_killed(kiosk: Kiosk, url: str, pictures: bool) -> None:
+    """Kills the uplink again and again after the beginning of an exchange, then lets it finish."""
+    rng = random.Random(7)
+    for _ in range(15):
+        told, theirs = FORK.Pipe(duplex=False)
+        process = FORK.Process(target=forward_in_this_process, args=(kiosk, url, pictures, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        received(told)
+        time.sleep(rng.uniform(0, 0.015))
+        process.kill()
+        process.join()
+    forward_in_this_process(kiosk, url, pictures)
 
 
 def serve_in_this_process(kiosk: Kiosk, pipe: Connection) -> None:
@@ -382,37 +305,40 @@ class ToldTransport(HttpTransport):
 
     pipe: Connection | None = None
 
-    def put_record(self, sha256: bytes, cose: bytes) -> Answered | Unanswered:
+    def exchange(self, request: Request) -> Answered | Unanswered:
         if self.pipe:
-            self.pipe.send(sha256)
-        return super().put_record(sha256, cose)
+            self.pipe.send(request.path)
+        return super().exchange(request)
 
 
-def forward_in_this_process(kiosk: Kiosk, url: str, pipe: Connection | None = None) -> None:
-    """Runs the uplink until everything is acknowledged."""
+def forward_in_this_process(kiosk: Kiosk, url: str, pictures: bool, pipe: Connection | None = None) -> None:
+    """Runs the uplink until everything is acknowledged and, with `pictures`, stored."""
     stop = threading.Event()
     folder = kiosk.folder
 
-    def until_all_are_acknowledged() -> None:
-        with Outbox.open(folder / "outbox", readonly=True) as outbox:
-            if {delivery.state for delivery in outbox.deliveries()} == {DeliveryState.ACKNOWLEDGED}:
-                stop.set()
+    def until_all_has_arrived() -> None:
+        with Outbox.open(folder / "state" / "outbox", readonly=True) as outbox:
+            deliveries = outbox.deliveries()
+        left = sum(delivery.pictures_left for delivery in deliveries) if pictures else 0
+        if {delivery.state for delivery in deliveries} == {DeliveryState.ACKNOWLEDGED} and not left:
+            stop.set()
 
     with ToldTransport(url) as transport:
         transport.pipe = pipe
-        run(folder / "ledger", folder / "outbox", kiosk.world.trust, url, transport, stop, until_all_are_acknowledged)
+        Loop(
+            folder / "state" / "ledger",
+            folder / "state" / "outbox",
+            kiosk.world.trust,
+            [Way(NAME, transport)],
+            pictures=pictures,
+            beat=until_all_has_arrived,
+        ).run(stop)
 
 
 def start_process(kiosk: Kiosk, url: str) -> subprocess.Popen[str]:
-    folder = kiosk.folder
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "firmware.uplink.process", "--ledger", str(folder / "ledger")),
-            *("--outbox", str(folder / "outbox"), "--trust", str(folder / "trust"), "--collector", url),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    config = write_uplink(kiosk.folder, {NAME: url})
+    command = [sys.executable, "-m", "firmware", "run", "uplink", "--config", str(config)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
 def listening_sockets(pid: int) -> set[str]:
@@ -431,16 +357,16 @@ def test_process_forwards_and_ends_on_sigterm(kiosk: Kiosk) -> None:
     record = kiosk.store(1)
     with collector(kiosk) as url:
         process = start_process(kiosk, url)
-        assert process.stdout is not None
-        line = process.stdout.readline()
+        assert process.stderr is not None
+        line = process.stderr.readline()
         assert "acknowledged" in line, line
         assert listening_sockets(process.pid) == set()
         process.send_signal(signal.SIGTERM)
         process.communicate()
         assert process.returncode == 0
-        with Outbox.open(kiosk.folder / "outbox", readonly=True) as outbox:
+        with Outbox.open(kiosk.folder / "state" / "outbox", readonly=True) as outbox:
             (delivery,) = outbox.deliveries(record)
-        assert (delivery.collector, delivery.state) == (url, DeliveryState.ACKNOWLEDGED)
+        assert (delivery.collector, delivery.state) == (NAME, DeliveryState.ACKNOWLEDGED)
 
 
 def test_station_has_not_made_its_ledger_yet(tmp_path: Path) -> None:
@@ -453,5 +379,5 @@ def test_station_has_not_made_its_ledger_yet(tmp_path: Path) -> None:
             stop.set()
 
     with HttpTransport(dead_port()) as transport:
-        run(tmp_path / "none", tmp_path / "outbox", world.trust, NAME, transport, stop, twice)
+        Loop(tmp_path / "none", tmp_path / "outbox", world.trust, [Way(NAME, transport)], beat=twice).run(stop)
     assert not (tmp_path / "none").exists()

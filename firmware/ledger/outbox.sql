@@ -22,4 +22,29 @@ BEGIN SELECT RAISE(ABORT, 'a delivery is never forgotten'); END;
 
 CREATE TRIGGER acknowledged_is_final BEFORE UPDATE ON deliveries WHEN OLD.state = 'acknowledged'
 BEGIN SELECT RAISE(ABORT, 'an acknowledgement is never lost'); END;
+
+-- A picture that two records show has two rows, and is sent once.
+CREATE TABLE pictures (
+    record    BLOB NOT NULL,
+    collector TEXT NOT NULL,
+    picture   BLOB NOT NULL CHECK (length(picture) = 32),
+    bytes     INTEGER NOT NULL CHECK (bytes > 0),
+    sent      INTEGER CHECK (sent BETWEEN 0 AND bytes), -- NULL: no upload was begun
+    stored    INTEGER NOT NULL DEFAULT 0 CHECK (stored IN (0, 1)),
+    attempts  INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0), -- failed in a row
+    next_try  REAL NOT NULL DEFAULT 0,
+    problem   TEXT,
+    detail    TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (record, collector, picture),
+    FOREIGN KEY (record, collector) REFERENCES deliveries (record, collector),
+    CHECK (stored = 0 OR sent = bytes)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX pictures_by_name ON pictures (picture, collector);
+
+CREATE TRIGGER pictures_stay BEFORE DELETE ON pictures
+BEGIN SELECT RAISE(ABORT, 'a picture is never forgotten'); END;
+
+CREATE TRIGGER stored_is_final BEFORE UPDATE ON pictures WHEN OLD.stored = 1
+BEGIN SELECT RAISE(ABORT, 'a stored picture is stored'); END;
 COMMIT;

@@ -135,6 +135,12 @@ class Ledger:
             raise LedgerRefused("ledger-picture-missing", picture=sha256)
         return int(rows[0][0])
 
+    def pictures_of(self, sha256: bytes) -> dict[bytes, int]:
+        """The pictures that a record speaks of: SHA-256 and size in bytes."""
+        query = """SELECT sha256, bytes FROM pictures JOIN record_pictures ON picture = sha256
+                   WHERE record = ? ORDER BY sha256"""
+        return dict(self._database.rows(query, (sha256,)))
+
     # --- drafts: where a session stands ---------------------------------------------------------------------------
 
     def save_draft(self, key: str, body: bytes) -> None:

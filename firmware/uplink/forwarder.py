@@ -1,8 +1,9 @@
-"""Forwarding: which record is offered when, and what an attempt changes in the outbox.
+"""Forwarding: what is offered when, and what an attempt changes in the outbox.
 
 Records are found in the ledger, opened for reading: what is not on disk cannot be sent. An attempt is written down
 before it begins, an acknowledgement before the record counts as delivered; being killed in between costs a repetition,
-which the collector answers alike.
+which the collector answers alike. No picture moves while a record could: every round offers all records that are due,
+then sends at most one piece of one picture.
 """
 
 from __future__ import annotations
@@ -12,26 +13,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 from firmware.errors import LedgerRefused
-from firmware.ledger.outbox import Outbox
+from firmware.ledger.outbox import Outbox, PictureDelivery
 from firmware.records import Delivery, DeliveryState, StoredRecord
+from firmware.uplink.backoff import LONGEST_OF_ALL_SECONDS, OUT_OF_REACH, backoff
 from firmware.uplink.outcome import Attempt, Outcome, judge
+from firmware.uplink.pictures import PictureSender
 from firmware.uplink.transport import Transport
-
-FIRST_WAIT_SECONDS = 2.0
-"""Upper bound of the wait after the first failure; it doubles with each further one."""
-
-LONGEST_WAIT_SECONDS = {
-    Outcome.NO_NETWORK: 10.0,  # costs nobody anything, and a network may be there for a few seconds only
-    Outcome.NOT_AN_ACKNOWLEDGEMENT: 30.0,  # somebody is logging in at the portal, perhaps
-    Outcome.TIMEOUT: 120.0,  # a collector out of breath is not helped by thousands of kiosks at once
-    Outcome.SERVER_ERROR: 300.0,  # likewise
-    Outcome.REFUSED: 900.0,  # until an operator has looked; never given up
-}
-"""The cap of the backoff by what went wrong, in seconds."""
-
-_OUT_OF_REACH = (Outcome.NO_NETWORK, Outcome.NOT_AN_ACKNOWLEDGEMENT, Outcome.TIMEOUT)
-"""What concerns the way to the collector and therefore every record."""
-_MOST_DOUBLINGS = 16
+from firmware.uplink.wire import put_record
 
 
 class Records(Protocol):
@@ -43,17 +31,17 @@ class Records(Protocol):
     def record(self, sha256: bytes) -> StoredRecord:
         """The record of that hash."""
 
+    def pictures_of(self, sha256: bytes) -> dict[bytes, int]:
+        """The pictures that a record speaks of: SHA-256 and size in bytes."""
 
-def backoff(outcome: Outcome, attempts: int, rng: random.Random) -> float:
-    """Seconds to wait after the `attempts`-th attempt (from 1) failed: full jitter, so that no two kiosks march in
-    step; the upper bound doubles up to the outcome's cap."""
-    bound = FIRST_WAIT_SECONDS * 2.0 ** min(attempts - 1, _MOST_DOUBLINGS)
-    return rng.uniform(0.0, min(bound, LONGEST_WAIT_SECONDS[outcome]))
+    def picture(self, sha256: str) -> bytes:
+        """The picture of that hash (hexadecimal)."""
 
 
 class Forwarder:
-    """Forwards one ledger's records to one collector. `verify(acknowledgement, record)` raises VerificationRefused;
-    `clock` gives Unix seconds; `tell` hears of every attempt."""
+    """Forwards one ledger to one collector. `verify(acknowledgement, record)` raises VerificationRefused; `clock` gives
+    Unix seconds; `tell` hears of every attempt and of what: a record's or a picture's hash. With `anywhere` a record
+    that any collector has acknowledged is done; without `pictures` none is sent."""
 
     def __init__(
         self,
@@ -65,6 +53,9 @@ class Forwarder:
         clock: Callable[[], float],
         rng: random.Random,
         tell: Callable[[bytes, Attempt], None],
+        *,
+        anywhere: bool = False,
+        pictures: bool = True,
     ) -> None:
         self._ledger = ledger
         self._outbox = outbox
@@ -74,37 +65,69 @@ class Forwarder:
         self._clock = clock
         self._rng = rng
         self._tell = tell
+        self._anywhere = anywhere
+        self._pictures = PictureSender(ledger.picture, outbox, collector, transport) if pictures else None
 
-    def round(self) -> None:
-        """Takes in new records and offers each that is due once; ends early when the collector is out of reach.
-        Raises LedgerRefused when a disk does not do its part, but only after the other records had their turn."""
-        self._outbox.adopt(self._ledger.record_hashes(), self._collector)
+    def round(self) -> bool:
+        """Takes in new records, offers each that is due once, then sends a piece of a picture; ends early when the
+        collector is out of reach. True when there is more to send at once. Raises LedgerRefused when a disk does not do
+        its part, but only after the other records had their turn."""
+        self._outbox.adopt(self._ledger.record_hashes(), self._collector, self._ledger.pictures_of)
         fault: LedgerRefused | None = None
-        for delivery in self._outbox.due(self._collector, self._clock(), max(LONGEST_WAIT_SECONDS.values())):
+        for delivery in self._outbox.due(
+            self._collector, self._clock(), LONGEST_OF_ALL_SECONDS, anywhere=self._anywhere
+        ):
             try:
-                if self._offer(delivery) in _OUT_OF_REACH:
-                    break
+                if self._offer(delivery) in OUT_OF_REACH:
+                    return False
             except LedgerRefused as refusal:
                 fault = refusal
+        more = self._send_piece()
         if fault:
             raise fault
+        return more
+
+    def hasten(self) -> None:
+        """There is another network: nothing waits for the last one's failures."""
+        self._outbox.hasten(self._collector)
 
     def _offer(self, delivery: Delivery) -> Outcome:
         record = delivery.record
         cose = self._ledger.record(record).sealed.cose
         self._outbox.sending(record, self._collector)
-        answer = self._transport.put_record(record, cose)
+        answer = self._transport.exchange(put_record(record, cose))
         attempt = judge(answer, lambda acknowledgement: self._verify(acknowledgement, record))
         if attempt.acknowledgement is not None:
             self._outbox.acknowledged(record, self._collector, attempt.acknowledgement)
         else:
-            self._failed(delivery, attempt)
+            state = DeliveryState.REFUSED if attempt.outcome is Outcome.REFUSED else DeliveryState.WAITING
+            next_try = self._next_try(attempt.outcome, delivery.attempts)
+            self._outbox.failed(record, self._collector, state, str(attempt.outcome), attempt.detail, next_try)
         self._tell(record, attempt)
         return attempt.outcome
 
-    def _failed(self, delivery: Delivery, attempt: Attempt) -> None:
-        state = DeliveryState.REFUSED if attempt.outcome is Outcome.REFUSED else DeliveryState.WAITING
-        next_try = self._clock() + backoff(attempt.outcome, delivery.attempts + 1, self._rng)
-        self._outbox.failed(delivery.record, self._collector, state, str(attempt.outcome), attempt.detail, next_try)
-        if attempt.outcome in _OUT_OF_REACH:
+    def _send_piece(self) -> bool:
+        due = self._outbox.due_picture(self._collector, self._clock(), LONGEST_OF_ALL_SECONDS)
+        if due is None or self._pictures is None:
+            return False
+        try:
+            attempt = self._pictures.step(due)
+        except LedgerRefused as refusal:
+            self._picture_failed(due, Attempt(Outcome.REFUSED, detail=refusal.code))
+            raise
+        if attempt.outcome is Outcome.PROGRESS:
+            return True
+        self._picture_failed(due, attempt)
+        self._tell(due.picture, attempt)
+        return attempt.outcome not in OUT_OF_REACH
+
+    def _picture_failed(self, due: PictureDelivery, attempt: Attempt) -> None:
+        next_try = self._next_try(attempt.outcome, due.attempts)
+        self._outbox.picture_failed(due.picture, self._collector, str(attempt.outcome), attempt.detail, next_try)
+
+    def _next_try(self, outcome: Outcome, attempts: int) -> float:
+        """When to try again; postpones everything where the collector is out of reach."""
+        next_try = self._clock() + backoff(outcome, attempts + 1, self._rng)
+        if outcome in OUT_OF_REACH:
             self._outbox.postpone(self._collector, next_try)
+        return next_try

@@ -1,0 +1,43 @@
+"""Notices that a network has come up: a route that was not there a moment ago.
+
+The kernel's tables are read in /proc/self/net: a few lines, once a second, and no socket that the unit would have to
+allow. Which route leads to a collector is not judged; trying costs nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_TABLES = {
+    "route": (0, 1, 2, 7),  # interface, destination, gateway, mask
+    "ipv6_route": (9, 0, 1, 4),  # interface, destination, prefix length, gateway
+}
+"""The columns that name a route; the others count its use."""
+
+
+class NetworkWatch:
+    """Remembers the routes seen last; `folder` is the kernel's."""
+
+    def __init__(self, folder: Path = Path("/proc/self/net")) -> None:
+        self._folder = folder
+        self._known = self._routes()
+
+    def came_up(self) -> bool:
+        """Whether there is a route that the last call did not see."""
+        before, self._known = self._known, self._routes()
+        return bool(self._known - before)
+
+    def _routes(self) -> frozenset[tuple[str, ...]]:
+        return frozenset(
+            tuple(columns[place] for place in places)
+            for name, places in _TABLES.items()
+            for columns in self._lines(name)
+            if len(columns) > max(places)
+        )
+
+    def _lines(self, name: str) -> list[list[str]]:
+        """None where the kernel has no such table: without IPv6."""
+        try:
+            return [line.split() for line in (self._folder / name).read_text(encoding="ascii").splitlines()]
+        except FileNotFoundError:
+            return []

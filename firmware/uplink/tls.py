@@ -1,0 +1,25 @@
+"""TLS to a collector. Specification.
+
+The collector is believed when its certificate ends at the authority in `ca`, names the host of its address and is
+valid by our clock; the authorities of the operating system count for nothing. We show `certificate`, with a key of our
+own for TLS: never the key that signs records. TLS 1.2 is the oldest version spoken.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from firmware.errors import LayoutRefused
+
+
+def client_context(certificate: Path, key: Path, ca: Path) -> ssl.SSLContext:
+    """The context of a kiosk's connections; PEM files. Raises LayoutRefused("uplink-certificate")."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_verify_locations(ca)
+        context.load_cert_chain(certificate, key)
+    except OSError as problem:  # ssl.SSLError is one
+        raise LayoutRefused("uplink-certificate", file=str(certificate), problem=str(problem)) from problem
+    return context
