@@ -36,6 +36,8 @@ export function show(outcome: Outcome, others: readonly VerifiedReceipt[], conte
   const sign = el("div", "sign", SIGNS[kind]);
   sign.setAttribute("aria-hidden", "true");
   const nodes: Node[] = [el("div", "verdict", sign, words)];
+  const bar = "receipt" in outcome ? worldBar(outcome.receipt.statement.mode, speech) : [];
+  if (bar.length) nodes.unshift(el("p", "bar", ...bar));
   if (refusal) nodes.push(el("p", "code", `${say("code")}: ${refusal.code}`));
   if ("receipt" in outcome) nodes.push(...receipt(outcome.receipt, outcome.fork ? [] : others, contents, speech));
   return nodes;
@@ -56,8 +58,6 @@ function receipt(verified: VerifiedReceipt, others: readonly VerifiedReceipt[], 
   const { say } = speech;
   const { statement, warnings } = verified;
   const nodes: Node[] = [];
-  const bar = worldBar(statement.mode, speech);
-  if (bar.length) nodes.push(el("p", "bar", ...bar));
   const related = relation(verified, others);
   if (related) nodes.push(el("p", "warning", say(`related-${related}`)));
   nodes.push(...warnings.map(({ key, details }) => el("p", "warning", say(key, details))));
