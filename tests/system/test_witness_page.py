@@ -17,6 +17,8 @@ from firmware.messages import sentence
 from firmware.receipt.fingerprint import short_fingerprint
 from firmware.records import Mode
 from firmware.signing import receipt_code
+from firmware.signing.cose import MessageType, parse, sign
+from firmware.signing.encoding import decode
 from firmware.signing.keys import Protection
 from firmware.signing.trust import TrustRoots
 from firmware.signing.verification import verify_receipt
@@ -171,6 +173,14 @@ def test_a_lesson_is_taken_for_a_result(browser: Any, template: None, tmp_path: 
     assert ("BUKAN HASIL" in witness.read()) is (mode is Mode.TRAINING)
     witness.keep(mode)
     witness.context.close()
+
+
+@pytest.mark.parametrize("contest", ["dpr", "constructor"])
+def test_a_contest_of_another_election(witness: Witness, contest: str) -> None:
+    """One of them is a name that every object of JavaScript knows."""
+    payload = decode(parse(give().record.sealed.receipt).payload) | {4: contest}
+    text = receipt_code.encode(sign(payload, MessageType.RECEIPT, parts.DEVICE))
+    assert witness.paste(text) == [["unknown", "election-contest"]]
 
 
 def test_a_code_is_cut_off(witness: Witness) -> None:

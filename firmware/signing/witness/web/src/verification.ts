@@ -40,7 +40,7 @@ export class Verifier {
     require(statement.mode === device.world && device.world === this.contents.election.mode, "mode-not-of-key");
     require(statement.tps in this.contents.stations, "election-tps", { tps: statement.tps });
     const warnings = this.judgeTime(statement.unix, kid, device);
-    const contest = this.contents.contests[statement.contest];
+    const contest = Object.entries(this.contents.contests).find(([id]) => id === statement.contest)?.[1];
     if (!contest) throw new Refused("election-contest", { contest: statement.contest });
     require(contest.results.length === statement.values.length, "receipt-values");
     return { code, kid, device, statement, warnings };
