@@ -223,6 +223,20 @@ def test_the_way_to_the_collector_is_told_as_it_is(
     assert told == {other: other is state for other in DeliveryState}
 
 
+def test_the_collector_refuses_a_record_and_misses_pictures_of_another(
+    screen: FlaskClient, room: Room, station: Station
+) -> None:
+    """The code is for the operator, who is told it on the telephone."""
+    sealed(room, station)
+    room.deliveries = (
+        Delivery(b"", "kpu", DeliveryState.REFUSED, 1, None, "refused", detail="other-election"),
+        Delivery(b"", "bawaslu", DeliveryState.ACKNOWLEDGED, 1, b"ack", None, pictures_left=2),
+    )
+    text = screen.get("/").text
+    assert sentence("delivery.refused", detail="other-election") in text
+    assert sentence("screen.pictures-left", count=2) in text
+
+
 def test_a_sealed_result_is_corrected(screen: FlaskClient, room: Room, station: Station) -> None:
     sealed(room, station)
     assert all(sentence(f"reason.{reason}") in screen.get("/amend").text for reason in Reason)

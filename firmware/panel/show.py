@@ -76,7 +76,9 @@ def with_deliveries(view: SessionView, ask: Callable[[Sequence[bytes]], Iterable
         return view
     rows: dict[str, list[DeliveryView]] = {}
     for entry in ask(records):
-        shown = DeliveryView(entry.collector, entry.state, entry.attempts, entry.problem)
+        shown = DeliveryView(
+            entry.collector, entry.state, entry.attempts, entry.problem, entry.detail, entry.pictures_left
+        )
         rows.setdefault(entry.record.hex(), []).append(shown)
     contests = tuple(
         msgspec.structs.replace(entry, deliveries=tuple(rows.get(entry.record.sha256, ()))) if entry.record else entry

@@ -115,6 +115,10 @@ class DeliveryView(_View, frozen=True):
     state: DeliveryState
     attempts: int
     problem: str | None
+    detail: str = ""
+    """Fills the sentence of the problem in."""
+    pictures_left: int = 0
+    """Pictures of the record that the collector does not have yet."""
 
 
 class RecordView(_View, frozen=True):
