@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -97,7 +97,8 @@ def collector(kiosk: Kiosk) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{server.effective_port}"
         finally:
-            server.trigger.pull_trigger(server.close)  # in its own thread, which then ends
+            with suppress(OSError):  # its thread may have closed the trigger while we still pull
+                server.trigger.pull_trigger(server.close)  # in its own thread, which then ends
             thread.join()
             server.task_dispatcher.shutdown()
 
@@ -113,7 +114,7 @@ def somebody(answer: Answer, tls: ssl.SSLContext | None = None, host: str = "127
         protocol_version = "HTTP/1.1"
 
         def do_PUT(self) -> None:
-            answer(self, self.rfile.read(int(self.headers["content-length"])))
+            answer(self, self.rfile.read(int(self.headers["content-length"] or 0)))
 
         do_POST = do_PATCH = do_HEAD = do_CONNECT = do_PUT
 
