@@ -57,8 +57,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES
 
     def tell(code: str) -> None:
-        kid = callers.name(request.environ)
-        refusals.count(code, kid.hex() if kid else "", request.path, int(clock()))
+        refusals.count(code, callers.name(request.environ), request.path, int(clock()))
 
     add_error_handlers(app, tell)
     app.register_blueprint(_record_routes(store, trust, key, clock, callers))
@@ -81,7 +80,7 @@ def _record_routes(
     def put_record(name: str) -> tuple[Response, int]:
         callers.check_known(request.environ)
         submission = submission_of(name, request.get_data(cache=False), trust)
-        callers.check_carrier(request.environ, submission.kid)
+        callers.check_carrier(request.environ, submission.device)
         now = int(clock())
         held = store.receive(Arrival(submission, acknowledge(submission.sha256, now, key), now))
         _log.info("collector.record", record=name, new=held.new, device=submission.device, sequence=submission.sequence)

@@ -1,6 +1,7 @@
-"""The collector as a process on this machine's loopback; a real one stands behind TLS.
+"""The collector as one process on this machine's loopback, for tries; a real one is served by gunicorn with TLS
+(gunicorn_conf.py). Whoever can open the port may hand in and see everything.
 
-    python -m collector.main --data DIR --port P [--trust DIR] [--name NAME]
+    python -m collector.main --data DIR --port P [--trust DIR] [--name NAME] [--database URL]
 
 The data folder gets the database and, on the first run, the collector's key and its certificate (key/certificate.pem),
 which has to be in the trust folder of every kiosk. The address is printed on the first line.
@@ -31,14 +32,15 @@ DEFAULT_NAME = "development-collector"
 @click.option(
     "--name", default=DEFAULT_NAME, show_default=True, help="The collector's name, used when its key is made."
 )
-def main(data: Path, port: int, trust: Path | None, name: str) -> None:
+@click.option("--database", default="", help="postgresql://...; without it a SQLite file in the data folder.")
+def main(data: Path, port: int, trust: Path | None, name: str, database: str) -> None:
     """Receive, verify, store and acknowledge records."""
     try:
         key = open_collector_key(data / "key", name)
         roots = TrustRoots.load(trust or data / "trust")
     except Refused as refusal:
         raise SystemExit(f"{refusal.code}: {both('error.' + refusal.code, **refusal.details)}") from refusal
-    store = RecordStore.open(data)
+    store = RecordStore.open(data, database)
     click.echo(f"http://{LOOPBACK}:{port}")
     try:
         serve_loopback(create_app(store, roots, key, time.time), port)

@@ -19,6 +19,8 @@ from firmware.signing.keys import public_key_of
 
 PREFIX = "collector."
 """Before the collector's name in an origin: no device has such a serial."""
+NAME_CHARACTERS = 30
+"""Longest name of a collector: an origin ends with 40 characters at most."""
 
 
 def origin_of(certificate: x509.Certificate) -> str:
@@ -27,7 +29,7 @@ def origin_of(certificate: x509.Certificate) -> str:
 
 
 def checkpoint_of(size: int, root: bytes, key: SigningKey) -> str:
-    """The signed note. Raises ValueError for a collector whose name is longer than 30 characters."""
+    """The signed note. Raises ValueError for a collector whose name is over NAME_CHARACTERS."""
     certificate = x509.load_der_x509_certificate(key.certificate)
     return sign_note(Checkpoint(origin_of(certificate), size, root), public_key_of(certificate), key)
 

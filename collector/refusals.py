@@ -24,7 +24,7 @@ class RefusalCount:
 
     code: str
     source: str
-    """Key id of the caller's certificate, hexadecimal; empty without one."""
+    """Who sent it, as in callers.py; empty without a certificate."""
     count: int
     last_at: int
     last_path: str

@@ -89,9 +89,10 @@ class RecordStore:
         """The acknowledgement of a record."""
         return self._one(sa.select(acknowledgements.c.cose).where(acknowledgements.c.record == sha256))
 
-    def signer_of(self, sha256: bytes) -> bytes | None:
-        """The key id of the device that signed a stored record."""
-        return self._one(sa.select(records.c.kid).where(records.c.sha256 == sha256))
+    def device_of(self, sha256: bytes) -> str | None:
+        """The serial of the device that signed a stored record."""
+        with self.reading.connect() as connection:
+            return connection.execute(sa.select(records.c.device).where(records.c.sha256 == sha256)).scalar()
 
     def standing(self, tps: str, contest: str) -> tuple[bytes, ...]:
         """The hashes of the records of a TPS and contest that no other one supersedes, oldest first. More than one

@@ -104,10 +104,10 @@ def picture_routes(
         return Response(data, content_type=kind, headers=said)
 
     def _check_carrier(record: bytes) -> None:
-        kid = store.signer_of(record)
-        if kid is None:
+        device = store.device_of(record)
+        if device is None:
             raise CollectorRefused("collector-unknown-record", record=record.hex())
-        callers.check_carrier(request.environ, kid)
+        callers.check_carrier(request.environ, device)
 
     return routes
 

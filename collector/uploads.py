@@ -64,7 +64,7 @@ class Uploads:
     def announce(self, picture: bytes, record: bytes, length: int, now: int) -> Progress:
         """A picture will come that a stored record names. Raises CollectorRefused (`collector-unknown-record`,
         `collector-picture-unnamed`, `collector-picture-size`). Announced again, it goes on where it was."""
-        if self._store.signer_of(record) is None:
+        if self._store.device_of(record) is None:
             raise CollectorRefused("collector-unknown-record", record=record.hex())
         if not self._store.names_picture(record, picture):
             raise CollectorRefused("collector-picture-unnamed", picture=picture.hex(), record=record.hex())

@@ -10,6 +10,7 @@
 #   swtpm       Debian's package (root, or already there) with tpm2-pytss from PyPI, built here: the key in a TPM
 #   pycose      from PyPI: another COSE implementation reads and writes our messages
 #   systemd-creds  Debian's systemd (root): the key sealed to this machine
+#   postgresql, nginx-light  Debian's packages (root, or already there): the collector on a server's database, behind nginx
 #   real forms  ../shared/data, where it exists: reading and registration on real pictures
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -45,6 +46,13 @@ if have_tpm_parts; then
 else
     echo "skipped: the key in a TPM (no swtpm or libtss2-dev, and no right to install them)"
 fi
+
+have_servers() { ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && command -v nginx >/dev/null 2>&1; }
+if ! have_servers && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing postgresql and nginx-light"
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql nginx-light; } >/dev/null 2>&1
+fi
+have_servers || echo "skipped: the collector on PostgreSQL or behind nginx (not installed, and no right to install them)"
 
 bash tests/system/emupos_venv.sh || echo "skipped: the independent printer renderer (see above)"
 
