@@ -1,4 +1,4 @@
-"""Readers of codes that a strip is tried with: the kiosk's own (zxing-cpp), zbar, and what OpenCV has."""
+"""Readers of codes that a strip is tried with: the kiosk's own (zxing-cpp), and zbar."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 from firmware.errors import VerificationRefused
 from firmware.signing.receipt_picture import read_code
@@ -58,18 +55,7 @@ def _sources(answer: bytes) -> list[ElementTree.Element]:
     return list(ElementTree.fromstring(answer).iter(f"{_NAMES}source"))
 
 
-def opencv(pictures: Sequence[bytes]) -> list[str | None]:
-    """As OpenCV's QRCodeDetectorAruco reads them."""
-    detector = cv2.QRCodeDetectorAruco()
-    found: list[str | None] = []
-    for picture in pictures:
-        gray = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE)
-        assert gray is not None
-        found.append(detector.detectAndDecode(gray)[0] or None)
-    return found
-
-
 def installed() -> dict[str, Decoder]:
     """Those that are here, by name."""
-    here: dict[str, Decoder] = {"zxing-cpp": kiosk, "zbar": zbar, "opencv": opencv}
-    return here if shutil.which(ZBARIMG) else {name: decoder for name, decoder in here.items() if name != "zbar"}
+    ours: dict[str, Decoder] = {"zxing-cpp": kiosk}
+    return ours | {"zbar": zbar} if shutil.which(ZBARIMG) else ours

@@ -14,8 +14,8 @@ from tests.simulators.rendering import rendered
 from tests.simulators.thermal import head, paper, phone
 from tests.simulators.thermal.wear import drawn
 
-AROUND = 900
-"""Rows above and below the code's middle that a picture of it may show, besides the code."""
+AROUND = 600
+"""Rows above and below the code that a picture of it may show."""
 WHITE = 40
 """Dots added on every side for the look at the clean print."""
 
@@ -48,14 +48,23 @@ def printed(layout: ReceiptLayout, profile: str) -> Print:
     return Print(strip[first : bottom - WHITE + AROUND], box, str(found.text))
 
 
-def used(print_: Print, level: str, seed: int, only: str | None = None) -> Bgr:
-    """The strip after what it went through, of every cause or of one."""
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What a print goes through: of every cause or of `only` one, at least at this strength (wear.py)."""
+
+    level: str
+    only: str | None = None
+    least: float = 0.0
+
+
+def used(print_: Print, fate: Fate, seed: int) -> Bgr:
+    """The strip after what it went through."""
     rng = np.random.default_rng([seed, 1])
-    wear = drawn(level, rng, only)
+    wear = drawn(fate.level, rng, fate.only, fate.least)
     return paper.worn(head.printed(print_.dots, wear, rng), print_.code, wear, rng)
 
 
-def seen(print_: Print, strip: Bgr, level: str, seed: int, attempt: int = 0, only: str | None = None) -> bytes:
+def seen(print_: Print, strip: Bgr, fate: Fate, seed: int, attempt: int = 0) -> bytes:
     """A picture of the used strip; another `attempt` is another picture of the same strip."""
     rng = np.random.default_rng([seed, 2, attempt])
-    return phone.photograph(strip, print_.middle, drawn(level, rng, only), rng)
+    return phone.photograph(strip, print_.middle, drawn(fate.level, rng, fate.only, fate.least), rng)

@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
+CLEAN = "clean"
 LEVELS = ("mild", "medium", "hard")
-LEAST = 0.5
-"""Every print draws the strength of every cause from this share of its level up to all of it: nothing is spared."""
 
 
 def _of(cause: str, levels: tuple[float, float, float, float], unit: str, reason: str) -> Any:
     """A parameter with its values when nothing is wrong and at every level."""
-    about = {"cause": cause, "levels": dict(zip(LEVELS, levels[1:], strict=True)), "unit": unit, "reason": reason}
+    about = {"cause": cause, "levels": dict(zip((CLEAN, *LEVELS), levels, strict=True)), "unit": unit, "reason": reason}
     return field(default=levels[0], metadata=about)
 
 
@@ -85,9 +84,10 @@ CAUSES = tuple(dict.fromkeys(parameter.metadata["cause"] for parameter in PARAME
 """What can be wrong, in the order of the world."""
 
 
-def drawn(level: str, rng: np.random.Generator, only: str | None = None) -> Wear:
-    """What is wrong with one print of a level: every cause, or `only` one. KeyError for an unknown level."""
-    strengths = {cause: rng.uniform(LEAST, 1) for cause in CAUSES}
+def drawn(level: str, rng: np.random.Generator, only: str | None = None, least: float = 0.0) -> Wear:
+    """What is wrong with one print of a level: every cause, or `only` one, each at a strength of its own between
+    `least` and 1: 0 is nothing, 1 the level's worst. KeyError for an unknown level."""
+    strengths = {cause: rng.uniform(least, 1) for cause in CAUSES}
     if only is not None:
         strengths = {only: strengths[only]}
     worn = {
