@@ -38,7 +38,12 @@ RECORD = stored(FORM, PPWP_2024)
 BAUD = 4_000_000
 FAST = {"baud": BAUD, "mm_per_second": 10_000.0}
 """A printer far faster than a real one, so that the tests are."""
+PATIENT = Patience(answer_s=1.5, stall_s=30.0, finish_s=60.0)
+"""For printers that answer: on a busy machine that runs tests, too."""
 HURRIED = Patience(answer_s=0.5, stall_s=1.0, finish_s=10.0)
+"""For printers that fall silent."""
+SILENT = ("silent", "garbled")
+"""Faults after which nothing is heard that means anything."""
 TEXT_PART_MM = 150.0
 """Into the strip: among the votes."""
 CODE_PART_MM = 320.0
@@ -50,7 +55,7 @@ def receipt(dots: int = 576) -> ReceiptLayout:
 
 
 def driver_of(
-    device: str, dots: Literal[576, 384] = 576, profile: str = "", patience: Patience = HURRIED
+    device: str, dots: Literal[576, 384] = 576, profile: str = "", patience: Patience = PATIENT
 ) -> EscposPrinter:
     config = PrinterConfig(PrinterDriver.ESCPOS_SERIAL, device, BAUD, profile=profile, width_dots=dots)
     return printer_of(config, patience)
@@ -65,6 +70,13 @@ def machine(tmp_path: Path) -> Iterator[SimulatedPrinter]:
 @pytest.fixture
 def printer(machine: SimulatedPrinter) -> Iterator[EscposPrinter]:
     driver = driver_of(machine.device)
+    yield driver
+    driver.close()
+
+
+@pytest.fixture
+def hurried(machine: SimulatedPrinter) -> Iterator[EscposPrinter]:
+    driver = driver_of(machine.device, patience=HURRIED)
     yield driver
     driver.close()
 
@@ -164,9 +176,9 @@ def test_what_hangs_in_the_printer_becomes_part_of_the_next_strip(
     assert np.array_equal(whole.dots, _printed_alone()[0].dots)
 
 
-def test_a_silent_printer_cannot_be_cleared(machine: SimulatedPrinter, printer: EscposPrinter) -> None:
+def test_a_silent_printer_cannot_be_cleared(machine: SimulatedPrinter, hurried: EscposPrinter) -> None:
     machine.silent = True
-    assert printer.clear() is PrinterStatus.FAULT
+    assert hurried.clear() is PrinterStatus.FAULT
 
 
 def test_long_black_overheats_the_head_and_it_recovers(tmp_path: Path) -> None:
@@ -187,10 +199,12 @@ def test_long_black_overheats_the_head_and_it_recovers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(2))
 def test_static_on_the_line_outlives_the_strip(tmp_path: Path, seed: int) -> None:
     with SimulatedPrinter(tmp_path, seed=seed, **FAST) as machine:
-        printer = driver_of(machine.device, patience=Patience(0.2, 0.5, 2.0))
+        disturbed = driver_of(machine.device, patience=Patience(0.2, 0.5, 2.0))
         machine.static = 0.002
-        printer.print(receipt())
+        disturbed.print(receipt())
+        disturbed.close()
         machine.static = 0.0
+        printer = driver_of(machine.device)
         assert printer.clear() is PrinterStatus.READY
         assert printer.print(receipt()).printed is Printed.CONFIRMED
         printer.close()
@@ -203,7 +217,7 @@ def test_nobody_heeds_the_flow_control(tmp_path: Path) -> None:
     """More is never sent ahead than fits the buffer, although the line is much faster than the paper."""
     with SimulatedPrinter(tmp_path, baud=BAUD, mm_per_second=400, xonxoff=False) as machine:
         config = PrinterConfig(PrinterDriver.ESCPOS_SERIAL, machine.device, BAUD, FlowControl.NONE, profile="TH230")
-        printer = printer_of(config, Patience(0.5, 5.0, 10.0))
+        printer = printer_of(config, PATIENT)
         assert printer.print(receipt()).printed is Printed.CONFIRMED
         printer.close()
         assert machine.lost == 0
@@ -212,10 +226,13 @@ def test_nobody_heeds_the_flow_control(tmp_path: Path) -> None:
 def test_a_printer_on_usb_prints(tmp_path: Path) -> None:
     machine = SimulatedPrinter(tmp_path, xonxoff=False, **FAST)
     device = plugged_in(tmp_path, machine.device)
-    printer = EscposPrinter(lambda: open_usb(0x04B8, 0x0E15, 1.0, *device), profile_of("", 576), HURRIED)
+    printer, hurried = (
+        EscposPrinter(lambda: open_usb(0x04B8, 0x0E15, 1.0, *device), profile_of("", 576), patience)
+        for patience in (PATIENT, HURRIED)
+    )
     assert printer.print(receipt()) == PrintOutcome(Printed.CONFIRMED, PrinterStatus.READY)
     machine.close()
-    assert printer.print(receipt()) == PrintOutcome(Printed.NOT_PRINTED, PrinterStatus.FAULT)
+    assert hurried.print(receipt()) == PrintOutcome(Printed.NOT_PRINTED, PrinterStatus.FAULT)
     other = EscposPrinter(lambda: open_usb(0x04B8, 0x0202, 1.0, *device), profile_of("", 576), HURRIED)
     assert other.status() is PrinterStatus.FAULT
 
@@ -239,7 +256,7 @@ def test_a_printer_on_the_network_prints(tmp_path: Path) -> None:
         bridge = Thread(target=carry, args=(server, machine.device, 2))
         bridge.start()
         config = PrinterConfig(PrinterDriver.ESCPOS_NETWORK, f"127.0.0.1:{server.getsockname()[1]}")
-        printer = printer_of(config, HURRIED)
+        printer = printer_of(config, PATIENT)
         assert printer.status() is PrinterStatus.READY
         with printer._conversation() as conversation:
             conversation.send(receipt_commands(receipt(), profile_of("", 576)))
@@ -283,10 +300,10 @@ def test_a_profile_that_cannot_print_this_paper(name: str) -> None:
     ],
 )
 def test_a_printer_that_cannot_print_gets_no_byte_of_the_strip(
-    machine: SimulatedPrinter, printer: EscposPrinter, fault: str, status: PrinterStatus
+    machine: SimulatedPrinter, printer: EscposPrinter, hurried: EscposPrinter, fault: str, status: PrinterStatus
 ) -> None:
     setattr(machine, fault, True)
-    assert printer.print(receipt()) == PrintOutcome(Printed.NOT_PRINTED, status)
+    assert (hurried if fault in SILENT else printer).print(receipt()) == PrintOutcome(Printed.NOT_PRINTED, status)
     assert machine.received <= 4 * len(b"\x10\x04\x01"), "more than the four questions"
     setattr(machine, fault, False)
     assert printer.status() is PrinterStatus.READY
@@ -302,18 +319,23 @@ def test_a_printer_that_cannot_print_gets_no_byte_of_the_strip(
     ],
 )
 def test_the_printer_stops_in_the_middle(
-    machine: SimulatedPrinter, printer: EscposPrinter, fault: str, status: PrinterStatus, at_mm: float
+    machine: SimulatedPrinter,
+    printer: EscposPrinter,
+    hurried: EscposPrinter,
+    fault: str,
+    status: PrinterStatus,
+    at_mm: float,
 ) -> None:
     machine.at_mm(at_mm, lambda: setattr(machine, fault, True))
-    assert printer.print(receipt()) == PrintOutcome(Printed.DOUBTFUL, status)
+    assert (hurried if fault in SILENT else printer).print(receipt()) == PrintOutcome(Printed.DOUBTFUL, status)
 
 
 @pytest.mark.parametrize("at_mm", [TEXT_PART_MM, CODE_PART_MM])
 def test_the_power_goes_in_the_middle_of_a_line(
-    machine: SimulatedPrinter, printer: EscposPrinter, at_mm: float
+    machine: SimulatedPrinter, printer: EscposPrinter, hurried: EscposPrinter, at_mm: float
 ) -> None:
     machine.at_mm(at_mm, machine.power_off)
-    assert printer.print(receipt()) == PrintOutcome(Printed.DOUBTFUL, PrinterStatus.FAULT)
+    assert hurried.print(receipt()) == PrintOutcome(Printed.DOUBTFUL, PrinterStatus.FAULT)
     machine.power_on()
     machine.tear_off()
     assert printer.print(receipt()).printed is Printed.CONFIRMED
@@ -353,7 +375,8 @@ def test_the_cable_is_pulled(tmp_path: Path) -> None:
     printer = driver_of(machine.device)
     assert printer.status() is PrinterStatus.READY
     machine.close()
-    assert printer.print(receipt()) == PrintOutcome(Printed.NOT_PRINTED, PrinterStatus.FAULT)
+    hurried = driver_of(machine.device, patience=HURRIED)
+    assert hurried.print(receipt()) == PrintOutcome(Printed.NOT_PRINTED, PrinterStatus.FAULT)
 
 
 def test_there_is_no_printer(tmp_path: Path) -> None:
@@ -364,7 +387,7 @@ def test_there_is_no_printer(tmp_path: Path) -> None:
 def test_a_slow_printer_is_not_overrun(tmp_path: Path) -> None:
     """The line is much faster than the paper: the buffer fills and XOFF has to be heeded."""
     with SimulatedPrinter(tmp_path, baud=BAUD, mm_per_second=400) as machine:
-        printer = driver_of(machine.device, patience=Patience(0.5, 5.0, 10.0))
+        printer = driver_of(machine.device, patience=PATIENT)
         assert printer.print(receipt()).printed is Printed.CONFIRMED
         printer.close()
         assert machine.lost == 0
