@@ -15,6 +15,7 @@ from firmware.forms.layout import FormLayout
 from firmware.forms.loader import shipped_layouts
 from firmware.receipt import qr
 from firmware.receipt.clock import Zone, local_time, zone_of
+from firmware.receipt.escpos_printer import profile_of, receipt_commands
 from firmware.receipt.fingerprint import ALPHABET, short_fingerprint
 from firmware.receipt.layout import compose
 from firmware.receipt.strip import PAPER_COLUMNS, Code, Line, ReceiptLayout, plain
@@ -212,8 +213,10 @@ def test_the_code_is_the_signed_receipt_and_large(dots: int) -> None:
     layout = compose(record, FORM, PLACE, 1, 1, False, dots)
     (code,) = (element.qr for element in layout.elements if isinstance(element, Code))
     assert receipt_code.decode(code.text) == record.sealed.receipt
-    assert code.module_dots >= qr.MIN_MODULE_DOTS
-    assert code.dots <= dots < code.dots + 2 * len(code.rows)
+    assert code.module_dots == qr.GOOD_MODULE_DOTS
+    assert code.dots - 2 * qr.QUIET_MODULES * code.module_dots <= dots
+    assert code.dots <= dots + 2 * qr.MARGIN_DOTS
+    assert code.correction == {576: "q", 384: "m"}[dots]
     assert not any(any(row) for row in code.rows[: qr.QUIET_MODULES])
 
 
@@ -224,6 +227,14 @@ def test_a_code_does_not_fit_the_paper() -> None:
         qr.make("A" * (longest + 1), 384)
     with pytest.raises(ReceiptRefused, match="receipt-code-too-large"):
         qr.make("A" * 5000, 576)
+
+
+def test_a_printer_that_takes_the_code_for_bytes_finds_it_too_large() -> None:
+    code = qr.make("A" * 307, 384)
+    assert code.byte_modules > len(code.rows) - 2 * qr.QUIET_MODULES
+    layout = compose(stored(FORM, PPWP_2024), FORM, PLACE, 1, 1, False, 384)
+    (size,) = (command[-1] for command in receipt_commands(layout, profile_of("Sunmi-V2", 384)) if b"1C" in command)
+    assert qr.MIN_MODULE_DOTS <= size <= 384 // code.byte_modules
 
 
 def _fits(text: str, dots: int) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from escpos.capabilities import CAPABILITIES
-from escpos.constants import QR_ECLEVEL_Q
+from escpos.constants import QR_ECLEVEL_M, QR_ECLEVEL_Q
 from escpos.escpos import Escpos
 from PIL import Image
 
@@ -34,6 +34,9 @@ RASTER_ROWS = 12
 
 TEAR_LINES = 4
 """Lines between the print head and the tear bar of a printer without a cutter."""
+
+CORRECTIONS = {"m": QR_ECLEVEL_M, "q": QR_ECLEVEL_Q}
+"""What printers call the levels of qr.CORRECTIONS."""
 
 LINE_DOTS = 30
 """One line of text with its spacing: what the code's quiet zone is fed with."""
@@ -164,7 +167,7 @@ def receipt_commands(layout: ReceiptLayout, profile: Profile) -> list[bytes]:
             case Rule():
                 _line(printer, Line(("═" if element.double else "─") * layout.columns))
             case Code() if profile.draws_codes:
-                _drawn_code(printer, element.qr)
+                _drawn_code(printer, element.qr, layout.width_dots)
             case Code():
                 _pictured_code(printer, element.qr, layout.width_dots)
     return [*printer.commands, *ending_commands(profile)]
@@ -198,12 +201,14 @@ def _set(printer: _Recorder, line: Line) -> None:
     printer.style = line
 
 
-def _drawn_code(printer: _Recorder, qr: QrCode) -> None:
-    """By the printer itself, which chooses version and mode; the quiet zone is the paper around it."""
+def _drawn_code(printer: _Recorder, qr: QrCode, width_dots: int) -> None:
+    """By the printer itself, which chooses version and mode: of a size that fits in either mode. The quiet zone is the
+    paper around it."""
     _set(printer, Line("", centred=True))
     quiet = -(-QUIET_MODULES * qr.module_dots // LINE_DOTS)
     printer.print_and_feed(quiet)
-    printer.qr(qr.text, ec=QR_ECLEVEL_Q, size=qr.module_dots, native=True)
+    size = min(qr.module_dots, width_dots // qr.byte_modules)
+    printer.qr(qr.text, ec=CORRECTIONS[qr.correction], size=size, native=True)
     printer.print_and_feed(quiet)
 
 
@@ -215,7 +220,8 @@ def _pictured_code(printer: _Recorder, qr: QrCode, width_dots: int) -> None:
     dots = qr.module_dots // scale
     black = np.kron(np.array(qr.rows, dtype=np.uint8), np.ones((dots, dots), dtype=np.uint8))
     left = (width_dots - qr.dots) // 2 // scale
-    picture = Image.fromarray(255 - 255 * np.pad(black, ((0, 0), (left, 0))))
+    placed = np.pad(black, ((0, 0), (left, 0))) if left >= 0 else black[:, -left:left]  # its quiet zone is cut off
+    picture = Image.fromarray(255 - 255 * placed)
     double = scale == 2
     printer.image(
         picture,
