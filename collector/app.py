@@ -8,9 +8,9 @@
     GET /v1/log/consistency?old={size}  200: that the log of that size begins it
     GET /v1/status                      200: counts, JSON
 
-Pictures are in tus.py, the pages for people in pages.py. Every other answer is JSON {"code", "message"}: 4xx when
-this is not taken, 5xx when nothing can be taken now. A record is verified, then stored, and only then acknowledged;
-sent again, it is answered with the same bytes.
+Pictures are in tus.py, the pages for people and KPU's JSON in pages.py. Every other answer is JSON {"code",
+"message"}: 4xx when this is not taken, 5xx when nothing can be taken now. A record is verified, then stored, and only
+then acknowledged; sent again, it is answered with the same bytes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from collector.answers import add_error_handlers
 from collector.callers import Callers
 from collector.notes import checkpoint_of, growth_note, proof_note
+from collector.pages import Shelf, kpu_routes, page_routes
 from collector.pictures import PictureFolder, PictureStore
 from collector.refusals import Refusals
 from collector.store import Arrival, RecordStore
@@ -53,7 +54,7 @@ def create_app(
     callers = callers or Callers()
     keeper = keeper or PictureFolder(store.folder / "pictures")
     refusals = Refusals(store.engine)
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES
 
     def tell(code: str) -> None:
@@ -62,6 +63,9 @@ def create_app(
     add_error_handlers(app, tell)
     app.register_blueprint(_record_routes(store, trust, key, clock, callers))
     app.register_blueprint(_log_routes(store, key))
+    shelf = Shelf.of(store, trust, callers, refusals, clock)
+    app.register_blueprint(page_routes(shelf))
+    app.register_blueprint(kpu_routes(shelf))
     app.register_blueprint(picture_routes(store, Uploads(store, keeper), keeper, callers, clock))
 
     @app.get("/v1/status")

@@ -47,6 +47,17 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Fork:
+    """A record that was refused because it cannot stand in one chain with another."""
+
+    device: str
+    sequence: int
+    sha256: bytes
+    against: bytes
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Proven:
     """Where a record is in the collector's log."""
 
@@ -131,6 +142,12 @@ class RecordStore:
         }
         with self.reading.connect() as connection:
             return {name: connection.execute(query).scalar_one() for name, query in queries.items()}
+
+    def forks(self) -> list[Fork]:
+        """What proves that a key is in two places, newest first."""
+        query = sa.select(*(forks.c[name] for name in Fork.__slots__)).order_by(forks.c.received_at.desc())
+        with self.reading.connect() as connection:
+            return [Fork(*row) for row in connection.execute(query)]
 
     def head(self) -> tuple[int, bytes]:
         """Size and root of the collector's log."""

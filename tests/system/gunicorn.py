@@ -64,9 +64,7 @@ class Papers:
         self.path(f"{name}.pem").write_bytes(made.public_bytes(Encoding.PEM))
         return Issuer(issuer.name, key, made)
 
-    def _issue(
-        self, name: str, serial: str, issuer: Issuer, extensions: list[x509.ExtensionType] | None = None
-    ) -> None:
+    def _issue(self, name: str, serial: str, issuer: Issuer, extensions: Sequence[x509.ExtensionType] = ()) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         made = issue(subject(name, "Test", serial), key.public_key(), issuer, datetime.now(UTC), extensions=extensions)
         self.path(f"{name}.pem").write_bytes(made.public_bytes(Encoding.PEM))
