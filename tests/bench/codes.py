@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import segno
+from PIL import Image
 
 from firmware.receipt.qr import QUIET_MODULES, QrCode
 from firmware.receipt.strip import Code, ReceiptLayout
@@ -37,6 +38,8 @@ ATTEMPTS = 3
 """Pictures that a witness takes before giving up."""
 CORRECTIONS = "mqh"
 MODULE_DOTS = range(3, 9)
+PLATE_COLOURS = 48
+"""Of the samples' picture: it stays small."""
 BATCH = 50
 """Pictures that are kept at once."""
 
@@ -151,7 +154,8 @@ def plate(seed: int = 4) -> None:
         ]
         pictures = [cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) for data in files]
         rows.append(np.hstack([picture[240:1040] for picture in pictures if picture is not None]))
-    cv2.imwrite(str(PLATE), cv2.resize(np.vstack(rows), None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA))
+    small = cv2.resize(np.vstack(rows), None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    Image.fromarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB)).quantize(PLATE_COLOURS).save(PLATE, optimize=True)
 
 
 def main(parts: Sequence[str]) -> None:
