@@ -138,6 +138,11 @@ class AcknowledgementEntry(Strict, frozen=True):
     unix: UnixTime
 
 
+for _kind in (DraftEntry, RecordEntry, AcknowledgementEntry):
+    msgspec.json.Decoder(_kind)
+    # msgspec resolves a type at its first use, and two threads that do so at the same moment crash the process.
+
+
 class SchemaRefused(SignerRefused, VerificationRefused):
     """A payload does not have the shape, or breaks an invariant: neither signed nor believed."""
 

@@ -40,6 +40,10 @@ class _Raw(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     unix: UnixTime
 
 
+msgspec.json.Decoder(_Raw)
+# Resolved now, by one thread (schema.py).
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What a receipt code says."""
