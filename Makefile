@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-system bench bench-codes bench-peers evaluate endurance fuzz check lock messages witness-page clean
+.PHONY: demo test test-system bench bench-collector bench-codes bench-peers evaluate endurance fuzz check lock messages witness-page clean
 
 demo: .venv/ready ; $(BIN)/c1kiosk demo $(if $(AUTO),--auto) $(if $(TRAINING),--training) $(if $(OUT),--out $(OUT))
 test: .venv/ready ; $(BIN)/pytest
 test-system: .venv/ready ; PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/system/run.sh
 bench: .venv/ready ; $(BIN)/python -m tests.bench
 bench-codes: .venv/ready ; $(BIN)/python -m tests.bench.codes
+bench-collector: .venv/ready ; $(BIN)/python -m tests.bench.collector $(KIOSKS)
 bench-peers: .venv/ready ; bash tests/peers/run.sh
 evaluate: .venv/system ; $(BIN)/python -m tests.evaluation $(if $(FIELDS),--fields $(FIELDS)) $(if $(LEVELS),--levels $(LEVELS)) $(if $(CROPS),--crops $(CROPS))
 endurance: .venv/system ; $(BIN)/python -m tests.endurance

@@ -1,7 +1,7 @@
 """Where whole pictures are kept: content-addressed, written once, never re-encoded.
 
 `PictureStore` is what the rest knows; PictureFolder keeps them as files. Another store (any that has put and get by
-name) needs these three methods and nothing else.
+name) needs these two methods and nothing else.
 """
 
 from __future__ import annotations

@@ -33,6 +33,11 @@ class Postgres:
         """What the collector is given."""
         return f"postgresql:///{USER}?host={self._folder}&user={USER}"
 
+    @property
+    def pid(self) -> int:
+        """The process that all others of the cluster come from; it leads a session."""
+        return int((self._folder / "data" / "postmaster.pid").read_text(encoding="ascii").split("\n")[0])
+
     def make(self) -> None:
         """A new cluster; nothing in it is relaxed: a commit is on disk."""
         self._folder.mkdir(mode=0o755)

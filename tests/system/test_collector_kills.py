@@ -1,0 +1,169 @@
+"""The collector is killed at random moments under load, and its database too: what was acknowledged is there, once."""
+
+from __future__ import annotations
+
+import faulthandler
+import http.client
+import multiprocessing
+import os
+import random
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from collector.app import create_app
+from collector.store import RecordStore
+from firmware.http import LOOPBACK, serve_loopback
+from firmware.signing import merkle
+from firmware.signing.acknowledgement import open_collector_key
+from firmware.signing.trust import TrustRoots
+from firmware.signing.verification import verify_acknowledgement
+from tests.bench.night_load import NAME, Load, make_load
+from tests.simulators.room import free_port
+from tests.system.postgres import programs, running
+
+pytestmark = pytest.mark.system
+
+KILLS = int(os.environ.get("C1KIOSK_KILLS", "100"))
+KIOSKS = 400
+SENDERS = 4
+LONGEST_LIFE = 0.25
+"""Seconds after its first answer until a collector is killed, at most."""
+SEED = 20240214
+
+
+def serve(data: Path, trust: Path, port: int, database: str) -> None:
+    """One life of a collector."""
+    faulthandler.enable()
+    roots, key = TrustRoots.load(trust), open_collector_key(data / "key", NAME)
+    serve_loopback(create_app(RecordStore.open(data, database), roots, key, time.time), port)
+
+
+class Senders:
+    """Threads that hand in every record until it is acknowledged, and keep every acknowledgement they ever got."""
+
+    def __init__(self, load: Load, port: int) -> None:
+        self._records = iter(load.records)
+        self._port = port
+        self._lock = threading.Lock()
+        self.acknowledged: list[tuple[str, bytes]] = []
+        self.refused: list[tuple[int, bytes]] = []
+        self.stop = threading.Event()
+        self.empty = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(SENDERS)]
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        for thread in self._threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self.stop.set()
+            for thread in self._threads:
+                thread.join()
+
+    def _run(self) -> None:
+        while not self.stop.is_set():
+            with self._lock:
+                record = next(self._records, None)
+            if record is None:
+                self.empty.set()
+                return
+            while not self.stop.is_set() and not self._put(*record):
+                time.sleep(0.005)
+
+    def _put(self, name: str, cose: bytes) -> bool:
+        """Half of what was acknowledged is sent once more, as after an answer that got lost."""
+        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=10)
+        with closing(connection), suppress(OSError, http.client.HTTPException):
+            for _ in range(random.randint(1, 2)):
+                connection.request("PUT", f"/v1/records/{name}", body=cose)
+                answer = connection.getresponse()
+                body = answer.read()
+                if answer.status not in (200, 201):
+                    self.refused.append((answer.status, body))
+                    return False
+                with self._lock:
+                    self.acknowledged.append((name, body))
+            return True
+        return False
+
+
+def lives(data: Path, load: Load, port: int, database: str, between: Callable[[int], None]) -> Senders:
+    """KILLS collectors, one after the other, each killed while records come in."""
+    spawn = multiprocessing.get_context("forkserver")
+    spawn.set_forkserver_preload(["tests.system.test_collector_kills"])
+    dice, senders = random.Random(SEED), Senders(load, port)
+    with senders.running():
+        for life in range(KILLS):
+            process = spawn.Process(target=serve, args=(data, load.trust, port, database))
+            process.start()
+            seen = len(senders.acknowledged)
+            while len(senders.acknowledged) == seen and not senders.empty.is_set():
+                assert process.exitcode is None
+                time.sleep(0.002)
+            time.sleep(dice.uniform(0, LONGEST_LIFE))
+            assert process.pid is not None
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+            between(life)
+    return senders
+
+
+def compare(senders: Senders, load: Load, store: RecordStore) -> None:
+    """Every acknowledgement against the store: nothing lost, nothing doubled, one acknowledgement for each record."""
+    trust, bytes_of = TrustRoots.load(load.trust), dict(load.records)
+    given = dict(senders.acknowledged)
+    assert len(given) == len(set(senders.acknowledged)), "two different acknowledgements of one record"
+    entries: dict[int, bytes] = {}
+    for name, acknowledgement in given.items():
+        sha256 = bytes.fromhex(name)
+        verify_acknowledgement(acknowledgement, trust, sha256)
+        assert store.record(sha256) == bytes_of[name]
+        assert store.acknowledgement(sha256) == acknowledgement
+    assert {status for status, _body in senders.refused} <= {503}
+    counts = store.counts()
+    assert counts["forks"] == 0
+    assert len(given) <= counts["records"] <= len(given) + KILLS * SENDERS
+    for name in bytes_of:
+        proven = store.prove(bytes.fromhex(name))
+        if proven is not None:
+            entries[proven.position] = bytes.fromhex(name)
+    size, root = store.head()
+    assert sorted(entries) == list(range(size)) == list(range(counts["records"]))
+    assert merkle.root([entries[position] for position in range(size)]) == root
+    print(f"{KILLS} kills, {len(senders.acknowledged)} acknowledgements of {len(given)} records, {size} stored")
+
+
+def test_sqlite_under_kills(tmp_path: Path) -> None:
+    load, port = make_load(tmp_path, KIOSKS), free_port()
+    senders = lives(tmp_path / "data", load, port, "", lambda _life: None)
+    with closing(RecordStore.open(tmp_path / "data")) as store:
+        compare(senders, load, store)
+
+
+def test_postgres_and_its_collector_under_kills(tmp_path: Path) -> None:
+    """Every fifth time the database goes too, as in a power cut."""
+    where = programs()
+    if where is None:
+        pytest.skip("PostgreSQL is not installed")
+    load, port = make_load(tmp_path, KIOSKS), free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        with running(Path(folder) / "cluster", where) as cluster:
+
+            def between(life: int) -> None:
+                if life % 5 == 4:
+                    cluster.stop("immediate")
+                    cluster.start()
+
+            senders = lives(tmp_path / "data", load, port, cluster.url, between)
+            with closing(RecordStore.open(tmp_path / "data", cluster.url)) as store:
+                compare(senders, load, store)
