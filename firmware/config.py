@@ -222,7 +222,7 @@ class UplinkConfig(_Strict, frozen=True):
     order: Order = Order.PARALLEL
     metered: bool = False
     """True: pictures stay here, for a stick or a cable; records are small."""
-    proxy: Annotated[str, msgspec.Meta(pattern=r"^(https?://[^\s/]+/?)?$")] = ""
+    proxy: Annotated[str, msgspec.Meta(pattern=r"^(http://[^\s/]+/?)?$")] = ""
     """http://[user:password@]host:port; empty: none."""
 
     def __post_init__(self) -> None:

@@ -33,6 +33,8 @@ VENDOR_HOME = {
     "sqlalchemy": {"collector/"},
     "alembic": {"collector/migrate.py", "collector/migrations/"},
     "cheroot": {"firmware/endpoint/cheroot_server.py"},
+    "httpcore": {"firmware/uplink/"},
+    "sdnotify": {"firmware/uplink/heartbeat.py"},
     "waitress": {"firmware/http.py", "collector/main.py"},
 }
 """One vendor library, one file: where each may be imported in what runs on a kiosk or collector."""

@@ -260,6 +260,7 @@ def test_uplink_killed_while_the_real_collector_answers(kiosk: Kiosk) -> None:
     pipe, theirs = FORK.Pipe(duplex=False)
     receiving = FORK.Process(target=serve_in_this_process, args=(kiosk, theirs), daemon=True)
     receiving.start()
+    theirs.close()  # otherwise its end would never be seen
     url = pipe.recv()
     forward_and_be_killed(kiosk, url, pictures=False)
     receiving.kill()

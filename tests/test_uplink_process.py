@@ -186,6 +186,7 @@ def wait_until_stored(kiosk: Kiosk, thread: threading.Thread) -> None:
         {"order": "random"},
         {"proxy": "socks5://127.0.0.1:1080"},
         {"proxy": "127.0.0.1:3128"},
+        {"proxy": "https://127.0.0.1:3128"},
         {"metered": "yes"},
         {"mock": True},
     ],

@@ -12,7 +12,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-import httpx
+import httpcore
 import pytest
 
 from firmware.errors import LayoutRefused
@@ -198,7 +198,7 @@ def test_proxy_of_the_environment_is_not_asked(kiosk: Kiosk, answer: Answer, mon
     ],
 )
 def test_faults_of_the_network_have_their_names(cause: OSError, reached: bool, wanted: Outcome) -> None:
-    error = httpx.ConnectError("x")
+    error = httpcore.ConnectError("x")
     error.__cause__ = RuntimeError("of a library between")
     error.__cause__.__context__ = cause
     assert outcome_of(error, reached) is wanted

@@ -107,7 +107,9 @@ Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
 
 
 @contextmanager
-def somebody(answer: Answer, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[str]:
+def somebody(
+    answer: Answer, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[str]:
     """A server that is not the collector: `answer(handler, body)` replies to everything."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -127,7 +129,7 @@ def somebody(answer: Answer, tls: ssl.SSLContext | None = None, host: str = "127
         def handle_error(self, request: object, client_address: object) -> None:
             """A client that hung up is what many tests want."""
 
-    server = Server((host, 0), Handler)
+    server = Server((host, port), Handler)
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)

@@ -9,7 +9,7 @@ from firmware.uplink.outcome import Outcome
 FIRST_WAIT_SECONDS = 2.0
 """Upper bound of the wait after the first failure; it doubles with each further one."""
 
-_SHORT = 5.0  # costs nobody anything, and a network may be there for seconds only: a record has 10 to arrive in
+_SHORT = 3.0  # costs nobody anything, and a network may be there for seconds only: a record has 10 to arrive in
 _PERSON = 30.0  # until somebody has logged in at the portal, set the clock, or restarted what is down
 
 LONGEST_WAIT_SECONDS = {

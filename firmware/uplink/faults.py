@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-import httpx
+import httpcore
 
 from firmware.uplink.outcome import Outcome
 
@@ -39,13 +39,13 @@ _NO_SUCH_NAME = {socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_FAIL}
 """The name server answered. EAI_AGAIN: none did."""
 
 
-def outcome_of(error: httpx.TransportError, reached: bool) -> Outcome:
-    """The outcome for what httpx raised; `reached`: a TCP connection had been made."""
-    if isinstance(error, httpx.ProxyError):
+def outcome_of(error: Exception, reached: bool) -> Outcome:
+    """The outcome for what httpcore raised; `reached`: a TCP connection had been made."""
+    if isinstance(error, httpcore.ProxyError):
         return Outcome.PROXY
-    if isinstance(error, httpx.ConnectTimeout):
+    if isinstance(error, httpcore.ConnectTimeout):
         return Outcome.TIMEOUT if reached else Outcome.NO_NETWORK
-    if isinstance(error, httpx.ReadTimeout):
+    if isinstance(error, httpcore.ReadTimeout):
         return Outcome.TIMEOUT
     for cause in _causes(error):
         if (outcome := _of_cause(cause)) is not None:

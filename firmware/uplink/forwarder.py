@@ -88,7 +88,8 @@ class Forwarder:
         return more
 
     def hasten(self) -> None:
-        """There is another network: nothing waits for the last one's failures."""
+        """There is another network: nothing waits for the last one's failures, nor for its connections."""
+        self._transport.renew()
         self._outbox.hasten(self._collector)
 
     def _offer(self, delivery: Delivery) -> Outcome:

@@ -1,7 +1,7 @@
 """Notices that a network has come up: a route that was not there a moment ago.
 
-The kernel's tables are read in /proc/self/net: a few lines, once a second, and no socket that the unit would have to
-allow. Which route leads to a collector is not judged; trying costs nothing.
+The kernel's tables are read in /proc/thread-self/net: a few lines, once a second, and no socket that the unit would
+have to allow. Which route leads to a collector is not judged; trying costs nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TABLES = {
 class NetworkWatch:
     """Remembers the routes seen last; `folder` is the kernel's."""
 
-    def __init__(self, folder: Path = Path("/proc/self/net")) -> None:
+    def __init__(self, folder: Path = Path("/proc/thread-self/net")) -> None:
         self._folder = folder
         self._known = self._routes()
 

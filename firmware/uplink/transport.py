@@ -4,52 +4,37 @@ where one is configured. Redirects are never followed: a collector does not send
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Protocol, Self
+from urllib.parse import unquote, urlsplit
 
-import httpx
+import httpcore
 
 from firmware.uplink.faults import outcome_of
 from firmware.uplink.outcome import Answered, Outcome, Unanswered
+from firmware.uplink.sockets import CarefulNetwork
 from firmware.uplink.wire import Request
 
 CONNECT_SECONDS = 10.0
-"""To reach the collector, and again for TLS: three times a slow 2G handshake."""
+"""For TLS: three times a slow 2G handshake."""
 SILENCE_SECONDS = 30.0
 """Longest silence within an exchange: what is in our send buffer takes half of it at 2G speed."""
 BODY_SECONDS = 60.0
 """Longest time in which a request has to be sent: a piece that was cut for a faster network is given up."""
 ANSWER_SECONDS = 60.0
 """Longest time in which the body of an answer has to be whole."""
+IDLE_SECONDS = 20.0
+"""How long a connection is kept for the next request: opening one over 2G takes three seconds."""
 ANSWER_BYTES_MAX = 64 * 1024
 """Largest answer read, in bytes: an acknowledgement is under 300; a portal's page is cut off here."""
 
 _SLICE_BYTES = 8 * 1024
 """Between two looks at the clock: a second of 2G."""
-_SEND_BUFFER_BYTES = 64 * 1024
-"""At most this is out of our hands at once (8 s of 2G); enough for 10 Mbit/s at 50 ms."""
-_SEGMENT_BYTES = 1220
-"""Fits the smallest packets that IPv6 allows (1280): on a way that swallows larger ones without a word, as tunnels of
-mobile networks do, nothing would arrive at all."""
-_UNHEARD_MS = 20_000
-"""After that long without any sign from the other side a connection is dead: a network went away, and the next one
-must not wait for the last one's silence."""
-_PROBE_AFTER_SECONDS, _PROBE_EVERY_SECONDS, _PROBES = 10, 3, 3
 
-_SOCKET_OPTIONS = [
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    (socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT_BYTES),
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_MS),
-    (socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES),
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _PROBE_AFTER_SECONDS),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBE_EVERY_SECONDS),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES),
-]
+_FAULTS = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError)
 
 
 class Transport(Protocol):
@@ -57,6 +42,9 @@ class Transport(Protocol):
 
     def exchange(self, request: Request) -> Answered | Unanswered:
         """Sends the request once and returns what came back; does not raise for what a network can do."""
+
+    def renew(self) -> None:
+        """Lets go of connections that were made over the last network."""
 
 
 class HttpTransport:
@@ -71,17 +59,19 @@ class HttpTransport:
         tls: ssl.SSLContext | None = None,
         proxy: str | None = None,
     ) -> None:
-        self._address = httpx.URL(url if url.endswith("/") else f"{url}/")
-        if self._address.scheme not in ("http", "https") or not self._address.host:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"not the address of a collector: {url!r}")
-        if self._address.scheme == "https" and tls is None:
+        if parts.scheme == "https" and tls is None:
             raise ValueError(f"TLS needs certificates: {url!r}")
-        self._client = httpx.Client(
-            transport=httpx.HTTPTransport(verify=tls or False, proxy=proxy, socket_options=_SOCKET_OPTIONS),
-            timeout=httpx.Timeout(silence_seconds, connect=CONNECT_SECONDS),
-            headers={"accept-encoding": "identity"},
-            follow_redirects=False,
-            trust_env=False,  # a proxy has to be asked for, not found in the environment
+        self._base = url.rstrip("/") + "/"
+        self._headers = {"host": parts.netloc.rpartition("@")[2], "accept-encoding": "identity"}
+        self._timeout = {"connect": CONNECT_SECONDS, "read": silence_seconds, "write": silence_seconds}
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=tls,
+            proxy=_proxy(proxy) if proxy else None,
+            keepalive_expiry=IDLE_SECONDS,
+            network_backend=CarefulNetwork(),
         )
 
     def __enter__(self) -> Self:
@@ -90,24 +80,29 @@ class HttpTransport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client.close()
+        self._pool.close()
 
     def exchange(self, request: Request) -> Answered | Unanswered:
         """See Transport."""
         way = _Way()
+        headers = {**self._headers, **request.headers, "content-length": str(len(request.body))}
         try:
-            with self._client.stream(
+            with self._pool.stream(
                 request.method,
-                self._address.join(request.path),
-                content=_in_time(request.body, time.monotonic() + BODY_SECONDS) if request.body else b"",
-                headers={**request.headers, "content-length": str(len(request.body))},
-                extensions={"trace": way.trace},
+                self._base + request.path,
+                headers=[(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()],
+                content=_in_time(request.body, time.monotonic() + BODY_SECONDS),
+                extensions={"timeout": self._timeout, "trace": way.trace},
             ) as response:
                 return _read(response)
         except _TooSlow:
             return Unanswered(Outcome.BROKEN)
-        except httpx.TransportError as error:
+        except _FAULTS as error:
             return Unanswered(outcome_of(error, way.reached))
+
+    def renew(self) -> None:
+        """See Transport."""
+        self._pool.close()
 
 
 class _TooSlow(Exception):
@@ -131,14 +126,22 @@ def _in_time(body: bytes, deadline: float) -> Iterator[bytes]:
         yield body[start : start + _SLICE_BYTES]
 
 
-def _read(response: httpx.Response) -> Answered | Unanswered:
+def _proxy(address: str) -> httpcore.Proxy:
+    """Name and password travel as a header, not in the address."""
+    parts = urlsplit(address)
+    named = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    return httpcore.Proxy(f"http://{parts.netloc.rpartition('@')[2]}", auth=named)
+
+
+def _read(response: httpcore.Response) -> Answered | Unanswered:
     """The answer's body as it came, up to ANSWER_BYTES_MAX: what is longer is no acknowledgement anyway."""
     deadline = time.monotonic() + ANSWER_SECONDS
     body = b""
-    for chunk in response.iter_raw():
+    for chunk in response.iter_stream():
         body += chunk
         if len(body) > ANSWER_BYTES_MAX:
             break
         if time.monotonic() > deadline:
             return Unanswered(Outcome.TIMEOUT)
-    return Answered(response.status_code, body[:ANSWER_BYTES_MAX], dict(response.headers))
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+    return Answered(response.status, body[:ANSWER_BYTES_MAX], headers)
