@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 from firmware.errors import LedgerRefused
@@ -28,6 +29,7 @@ from firmware.uplink.transport import HttpTransport
 from tests.sealing import pictures_of
 from tests.tus_collector import TusCollector
 from tests.uplinks import NAME, Kiosk, dead_port, opened, reply, somebody
+from tests.uplinks import collector as real_collector
 
 TEN_YEARS = 3.15e8
 
@@ -273,3 +275,14 @@ def test_progress_is_on_disk_before_the_next_piece(kiosk: Kiosk, collector: TusC
             with Outbox.open(kiosk.folder / "state" / "outbox", readonly=True) as seen:
                 (delivery,) = seen.deliveries(record)
             assert delivery.bytes_left == total(1) - sum(collector.pieces)
+
+
+def test_pictures_arrive_at_the_real_collector(kiosk: Kiosk) -> None:
+    records = [kiosk.store(1), kiosk.store(2)]
+    with real_collector(kiosk) as url:
+        attempts = rounds(kiosk, url)
+        for record in records:
+            said = httpx.get(f"{url}/v1/records/{record.hex()}/pictures", trust_env=False).json()
+            assert said == {"missing": []}
+    assert [attempt.outcome for attempt in attempts] == [Outcome.ACKNOWLEDGED] * 2
+    assert [delivery.pictures_left for delivery in kiosk.outbox.deliveries()] == [0, 0]
