@@ -256,13 +256,13 @@ def test_uplink_killed_again_and_again_stores_each_picture_once(kiosk: Kiosk, mo
 
 
 def test_uplink_killed_while_the_real_collector_answers(kiosk: Kiosk) -> None:
-    records = [kiosk.store(number) for number in range(1, 21)]
+    records = [kiosk.store(number) for number in range(1, 11)]
     pipe, theirs = FORK.Pipe(duplex=False)
     receiving = FORK.Process(target=serve_in_this_process, args=(kiosk, theirs), daemon=True)
     receiving.start()
     theirs.close()  # otherwise its end would never be seen
     url = pipe.recv()
-    forward_and_be_killed(kiosk, url, pictures=False)
+    forward_and_be_killed(kiosk, url, pictures=True)
     receiving.kill()
     receiving.join()
     for record in records:
@@ -272,6 +272,7 @@ def test_uplink_killed_while_the_real_collector_answers(kiosk: Kiosk) -> None:
     assert sum(delivery.attempts for delivery in kiosk.outbox.deliveries()) > len(records), "no kill hit an attempt"
     with closing(RecordStore.open(kiosk.folder / "collector")) as store:
         assert store.counts()["records"] == len(records)
+    assert {delivery.pictures_left for delivery in kiosk.outbox.deliveries()} == {0}
 
 
 def forward_and_be_killed(kiosk: Kiosk, url: str, pictures: bool) -> None:

@@ -9,6 +9,7 @@
 #   emupos      an ESC/POS emulator and renderer from PyPI, Python 3.13 in its own environment: the printer's bytes
 #   swtpm       Debian's package (root, or already there) with tpm2-pytss from PyPI, built here: the key in a TPM
 #   pycose      from PyPI: another COSE implementation reads and writes our messages
+#   networks    root: namespaces with a bad line between them, for the uplink
 #   systemd-creds  Debian's systemd (root): the key sealed to this machine
 #   postgresql, nginx-light  Debian's packages (root, or already there): the collector on a server's database, behind nginx
 #   real forms  ../shared/data, where it exists: reading and registration on real pictures
