@@ -8,6 +8,7 @@ Turns are short: threads that wait share the next one (turns.py).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ WRITERS_LOCK = 0x43314B494F534B
 """Number of the lock that writers take on PostgreSQL ("C1KIOSK")."""
 POOL = 20
 """Connections of one process: more than its threads."""
+_turn = threading.Lock()
+"""Writers of this process wait here: SQLite lets them poll, in steps of up to 100 ms."""
 
 
 def open_engine(folder: Path, url: str = "") -> sa.Engine:
@@ -39,7 +42,7 @@ def open_engine(folder: Path, url: str = "") -> sa.Engine:
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction in which nobody else writes; committed, and on disk, when it is left without an exception."""
-    with engine.begin() as connection:
+    with _turn, engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITERS_LOCK)))
         yield connection

@@ -1,7 +1,7 @@
 """Records of a night for the collector: many kiosks, each with a chain of its own, and a trust folder of them.
 
 Every kiosk reports RECORDS polling stations' presidential results, signed as the signer signs, with pictures that are
-named and never sent.
+named and need not be sent.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from tests.vectors import parts
 RECORDS = 5
 """Of each kiosk: as many as there are contests in a polling station."""
 NAME = "bench"
+PAGES = (1, 2, 3)
+PICTURE_BYTES = 8 * 1024
+"""Small, so that many of them come and go between two kills."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Load:
     trust: Path
     records: list[tuple[str, bytes]]
     """Name (hexadecimal) and COSE bytes."""
+    stations: dict[str, str]
+    """The TPS of each record, by its name."""
 
 
 def make_load(folder: Path, kiosks: int) -> Load:
@@ -50,14 +55,24 @@ def make_load(folder: Path, kiosks: int) -> Load:
         collectors=[open_collector_key(folder / "data" / "key", NAME).certificate],
     )
     made = [_chain(key, stations[index::kiosks], hashlib.sha256(text).digest()) for index, key in enumerate(keys)]
-    return Load(folder / "trust", [chain[turn] for turn in range(RECORDS) for chain in made])
+    stations_of = {
+        name: tps
+        for index, chain in enumerate(made)
+        for (name, _), tps in zip(chain, stations[index::kiosks], strict=True)
+    }
+    return Load(folder / "trust", [chain[turn] for turn in range(RECORDS) for chain in made], stations_of)
+
+
+def picture(tps: str, page: int) -> bytes:
+    """The picture that a record of this TPS names on this page."""
+    return hashlib.sha256(f"{tps} {page}".encode()).digest() * (PICTURE_BYTES // 32)
 
 
 def _chain(key: FileKey, stations: list[str], election: bytes) -> list[tuple[str, bytes]]:
     entries: list[bytes] = []
     made = []
     for sequence, tps in enumerate(stations, start=1):
-        pages = [_page(number, f"{tps} {number}".encode()) for number in (1, 2, 3)]
+        pages = [_page(number, picture(tps, number)) for number in PAGES]
         payload = sealing.draft(sequence, tps=tps, election=election, pages=pages) | {
             "sequence": sequence,
             "previous": entries[-1] if entries else sealing.START,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import hashlib
 import http.client
 import multiprocessing
 import os
@@ -18,13 +19,15 @@ from pathlib import Path
 import pytest
 
 from collector.app import create_app
+from collector.pictures import PictureFolder
 from collector.store import RecordStore
 from firmware.http import LOOPBACK, serve_loopback
 from firmware.signing import merkle
 from firmware.signing.acknowledgement import open_collector_key
 from firmware.signing.trust import TrustRoots
 from firmware.signing.verification import verify_acknowledgement
-from tests.bench.night_load import NAME, Load, make_load
+from tests.bench.night_load import NAME, PAGES, Load, make_load, picture
+from tests.collectors import announcing, piece
 from tests.simulators.room import free_port
 from tests.system.postgres import programs, running
 
@@ -35,6 +38,7 @@ KIOSKS = 400
 SENDERS = 4
 LONGEST_LIFE = 0.25
 """Seconds after its first answer until a collector is killed, at most."""
+PIECE_BYTES = 3000
 SEED = 20240214
 
 
@@ -49,6 +53,7 @@ class Senders:
     """Threads that hand in every record until it is acknowledged, and keep every acknowledgement they ever got."""
 
     def __init__(self, load: Load, port: int) -> None:
+        self._load = load
         self._records = iter(load.records)
         self._port = port
         self._lock = threading.Lock()
@@ -56,7 +61,12 @@ class Senders:
         self.refused: list[tuple[int, bytes]] = []
         self.stop = threading.Event()
         self.empty = threading.Event()
+        self.pictures: dict[str, bytes] = {}
+        """Pictures of which the collector said that all is there."""
+        self.broken: list[str] = []
+        """Promises about bytes of pictures that were not kept."""
         self._threads = [threading.Thread(target=self._run) for _ in range(SENDERS)]
+        self._threads.append(threading.Thread(target=self._send_pictures))
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -94,6 +104,45 @@ class Senders:
                     self.acknowledged.append((name, body))
             return True
         return False
+
+    def _send_pictures(self) -> None:
+        """Those of every record that was acknowledged, piece by piece; what was counted must still be."""
+        taken = 0
+        while not self.stop.is_set():
+            if taken == len(self.acknowledged):
+                time.sleep(0.01)
+                continue
+            record, taken = self.acknowledged[taken][0], taken + 1
+            for page in PAGES:
+                self._send_picture(record, picture(self._load.stations[record], page))
+
+    def _send_picture(self, record: str, data: bytes) -> None:
+        name, counted = hashlib.sha256(data).hexdigest(), 0
+        while not self.stop.is_set() and counted < len(data):
+            offset = self._ask("POST", "", announcing(name, record, len(data)))
+            while offset is not None and offset < len(data):
+                if offset < counted:
+                    self.broken.append(f"{name}: {offset} after {counted}")
+                counted = offset
+                cut = data[offset : offset + PIECE_BYTES]
+                offset = self._ask("PATCH", f"/{name}", piece(cut, offset), cut)
+            counted = counted if offset is None else offset
+        if counted == len(data):
+            self.pictures[name] = data
+
+    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> int | None:
+        """The offset that the collector answers; None when it does not."""
+        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=10)
+        with closing(connection), suppress(OSError, http.client.HTTPException):
+            connection.request(method, f"/v1/pictures{path}", body=body, headers=headers)
+            answer = connection.getresponse()
+            said = answer.read()
+            if answer.status in (201, 204):
+                return int(answer.headers["Upload-Offset"])
+            if answer.status not in (409, 503):
+                self.broken.append(f"{method} {answer.status} {said!r}")
+        time.sleep(0.005)
+        return None
 
 
 def lives(data: Path, load: Load, port: int, database: str, between: Callable[[int], None]) -> Senders:
@@ -139,6 +188,12 @@ def compare(senders: Senders, load: Load, store: RecordStore) -> None:
     size, root = store.head()
     assert sorted(entries) == list(range(size)) == list(range(counts["records"]))
     assert merkle.root([entries[position] for position in range(size)]) == root
+    assert senders.broken == []
+    kept = PictureFolder(store.folder / "pictures")
+    for name, data in senders.pictures.items():
+        assert kept.read(bytes.fromhex(name)) == data
+    assert len(senders.pictures) <= counts["pictures"] <= len(senders.pictures) + 1
+    print(f"{len(senders.pictures)} pictures whole, {counts['pictures']} stored")
     print(f"{KILLS} kills, {len(senders.acknowledged)} acknowledgements of {len(given)} records, {size} stored")
 
 
