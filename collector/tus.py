@@ -63,11 +63,19 @@ def picture_routes(
         }
         return Response(headers=says), HTTPStatus.NO_CONTENT
 
+    _add_sending(routes, store, uploads, callers, clock)
+    _add_reading(routes, uploads, keeper, callers)
+    return routes
+
+
+def _add_sending(
+    routes: Blueprint, store: RecordStore, uploads: Uploads, callers: Callers, clock: Callable[[], float]
+) -> None:
     @routes.post("/v1/pictures")
     def announce() -> tuple[Response, int]:
         said = _metadata(request.headers.get("Upload-Metadata", ""))
         picture, record = hash_of(said.get("sha256", "")), hash_of(said.get("record", ""))
-        _check_carrier(record)
+        check_carrier(record)
         known = uploads.announce(picture, record, _number("Upload-Length"), int(clock()))
         response = _told(known)
         response.headers["Location"] = url_for(".picture", name=picture.hex())
@@ -80,13 +88,21 @@ def picture_routes(
         if record is None and uploads.progress(picture) is None:
             raise CollectorRefused("collector-picture-unknown", picture=name)
         if record is not None:
-            _check_carrier(record)
+            check_carrier(record)
         if request.content_type != PIECE_TYPE:
             raise CollectorRefused("collector-upload-header", header="Content-Type")
         checksum, offset = _checksum(request.headers.get("Upload-Checksum", "")), _number("Upload-Offset")
         reached = uploads.add(picture, offset, _piece(), checksum, int(clock()))
         return _told(reached), HTTPStatus.NO_CONTENT
 
+    def check_carrier(record: bytes) -> None:
+        device = store.device_of(record)
+        if device is None:
+            raise CollectorRefused("collector-unknown-record", record=record.hex())
+        callers.check_carrier(request.environ, device)
+
+
+def _add_reading(routes: Blueprint, uploads: Uploads, keeper: PictureStore, callers: Callers) -> None:
     @routes.route("/v1/pictures/<name>", methods=["GET", "HEAD"])
     def picture(name: str) -> Response:
         sha256 = hash_of(name)
@@ -102,14 +118,6 @@ def picture_routes(
         kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "application/octet-stream")
         said = {"Cache-Control": _FOREVER, "X-Content-Type-Options": "nosniff"}
         return Response(data, content_type=kind, headers=said)
-
-    def _check_carrier(record: bytes) -> None:
-        device = store.device_of(record)
-        if device is None:
-            raise CollectorRefused("collector-unknown-record", record=record.hex())
-        callers.check_carrier(request.environ, device)
-
-    return routes
 
 
 def _told(known: Progress) -> Response:
