@@ -233,7 +233,8 @@ def test_a_printer_that_takes_the_code_for_bytes_finds_it_too_large() -> None:
     code = qr.make("A" * 307, 384)
     assert code.byte_modules > len(code.rows) - 2 * qr.QUIET_MODULES
     layout = compose(stored(FORM, PPWP_2024), FORM, PLACE, 1, 1, False, 384)
-    (size,) = (command[-1] for command in receipt_commands(layout, profile_of("Sunmi-V2", 384)) if b"1C" in command)
+    commands = receipt_commands(layout, profile_of("Sunmi-V2", 384))
+    (size,) = (command[-1] for command in commands if command.startswith(b"\x1d(k\x03\x001C"))
     assert qr.MIN_MODULE_DOTS <= size <= 384 // code.byte_modules
 
 
