@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from firmware.config import load_config
+from firmware.config import load_config, parse_election
 from firmware.errors import LayoutRefused
 
 TPS = "3173041003012"
@@ -157,3 +157,9 @@ def test_a_network_printer_is_looked_for_elsewhere(tmp_path: Path, device: str, 
 def test_a_printer_on_usb_is_taken_for_another(tmp_path: Path) -> None:
     kiosk = KIOSK.replace('"escpos-serial"', '"escpos-usb"').replace("/dev/ttyUSB0", "04b8:0e15")
     assert load_config(write(tmp_path, kiosk)).file.printer.usb_numbers == (0x04B8, 0x0E15)
+
+
+def test_a_polling_station_stands_twice_in_the_election() -> None:
+    election = ELECTION | {"polling_stations": ELECTION["polling_stations"] * 2}
+    with pytest.raises(LayoutRefused, match="election-invalid"):
+        parse_election(json.dumps(election).encode())
