@@ -20,6 +20,7 @@ COMMANDS = {
     "verify": "firmware.signing.command:verify_command",
     "journal": "firmware.ledger.command:journal_command",
     "bundle": "firmware.signing.bundling:bundle_command",
+    "pull": "firmware.uplink.pull:pull_command",
     "witness-page": "firmware.signing.witness.command:witness_page_command",
     "demo": "tests.simulators.demo:demo_command",
     "selftest": "firmware.selftest:selftest_command",
