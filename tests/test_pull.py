@@ -49,7 +49,8 @@ class Line:
         self.change, self.cut, self.asked = lambda _path, _body: None, lambda _path: False, []
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        path, answer = environ["PATH_INFO"], {}
+        path = environ["PATH_INFO"]
+        answer: dict[str, Any] = {}
         self.asked.append((path, environ.get("HTTP_RANGE", "")))
         body = b"".join(self.app(environ, lambda *head: answer.update(status=head[0], headers=dict(head[1]))))
         changed = self.change(path, body)
