@@ -1,7 +1,7 @@
 """What the way from the press to the seal costs: taps, seconds, first sign of life, bytes. Written to build/screens/.
 
-Run with C1KIOSK_MEASURE=1. The finger here is as fast as a machine's: the seconds are those that the kiosk takes, with the guard against double
-taps; the taps are a person's.
+Run with C1KIOSK_MEASURE=1. The finger here is as fast as a machine's: the seconds are those that the kiosk takes, with
+the guard against double taps; the taps are a person's.
 """
 
 from __future__ import annotations
