@@ -46,20 +46,20 @@ def record_document(
     return Document(record_name(stored.sealed.sha256), copies, draw)
 
 
-def opening_document(day: str, facts: OpeningFacts, copies: int, width_dots: int) -> Document:
-    """The opening receipt of `day`, a name that no other day of this ledger has."""
+def opening_document(day: str, facts: Callable[[], OpeningFacts], copies: int, width_dots: int) -> Document:
+    """The opening receipt of `day`, a name that no other day of this ledger has. Asks for `facts` when drawn."""
 
     def draw(copy: int, copies: int, reprint: bool) -> ReceiptLayout:
-        return compose_opening(facts, copy, copies, reprint, width_dots)
+        return compose_opening(facts(), copy, copies, reprint, width_dots)
 
     return Document(opening_name(day), copies, draw)
 
 
-def closing_document(day: str, facts: ClosingFacts, copies: int, width_dots: int) -> Document:
+def closing_document(day: str, facts: Callable[[], ClosingFacts], copies: int, width_dots: int) -> Document:
     """The closing receipt of `day`."""
 
     def draw(copy: int, copies: int, reprint: bool) -> ReceiptLayout:
-        return compose_closing(facts, copy, copies, reprint, width_dots)
+        return compose_closing(facts(), copy, copies, reprint, width_dots)
 
     return Document(closing_name(day), copies, draw)
 

@@ -40,7 +40,7 @@ def receipts(ledger: Ledger, printer: PaperPrinter) -> Receipts:
 
 
 def document(copies: int = 3) -> Document:
-    return opening_document(DAY, OPENING, copies, 576)
+    return opening_document(DAY, lambda: OPENING, copies, 576)
 
 
 def out(printer: PaperPrinter) -> list[tuple[int, bool]]:

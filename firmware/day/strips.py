@@ -9,20 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from firmware.day.day import Checked, Day, Moment
-from firmware.ledger.printing import closing_name, opening_name
+from firmware.day.day import Day, Moment
+from firmware.day.findings import found
 from firmware.ledger.store import Ledger
-from firmware.messages import sentence
 from firmware.parts import Place
-from firmware.receipt.day import (
-    CheckLine,
-    ClosingFacts,
-    ClosingRecord,
-    OpeningFacts,
-    compose_closing,
-    compose_opening,
-)
-from firmware.receipts import Document, record_document
+from firmware.receipt.day import CheckLine, ClosingFacts, ClosingRecord, OpeningFacts
+from firmware.receipts import Document, closing_document, opening_document, record_document
 from firmware.records import StoredRecord
 from firmware.signing.cose import parse
 from firmware.signing.keys import DeviceClaims
@@ -57,19 +49,11 @@ class DayStrips:
 
     def opening(self, day: Day) -> Document:
         """What the kiosk was when the day began."""
-        return Document(
-            opening_name(str(day.number)),
-            ONE_STRIP,
-            lambda copy, copies, again: compose_opening(self._opening(day), copy, copies, again, self.width_dots),
-        )
+        return opening_document(str(day.number), lambda: self._opening(day), ONE_STRIP, self.width_dots)
 
     def closing(self, day: Day) -> Document:
         """Everything that was sealed, and the root of the log."""
-        return Document(
-            closing_name(str(day.number)),
-            ONE_STRIP,
-            lambda copy, copies, again: compose_closing(self._closing(day), copy, copies, again, self.width_dots),
-        )
+        return closing_document(str(day.number), lambda: self._closing(day), ONE_STRIP, self.width_dots)
 
     def _opening(self, day: Day) -> OpeningFacts:
         at, clock = _moment(day.opened_at)
@@ -83,7 +67,7 @@ class DayStrips:
             at=at,
             clock=clock,
             device=self.device(None),
-            checks=tuple(CheckLine(check_sentence(entry), entry.ok) for entry in day.checks),
+            checks=tuple(CheckLine(found(entry, self.place.tps, LANGUAGE), entry.ok) for entry in day.checks),
             log_size=day.sealed_before,
             log_root=root(self.ledger.record_hashes()[: day.sealed_before]),
         )
@@ -124,11 +108,6 @@ class DayStrips:
     def _title(self, contest: str) -> str:
         race = self.place.race(contest)
         return race.layout.title[LANGUAGE] if race else contest
-
-
-def check_sentence(entry: Checked, language: str = LANGUAGE) -> str:
-    """What was found, for people."""
-    return sentence(f"opening.{entry.name}-{'ok' if entry.ok else 'bad'}", language, seen=entry.seen)
 
 
 def _moment(moment: Moment | None) -> tuple[datetime, str]:

@@ -9,6 +9,7 @@ import structlog
 from flask import session
 
 from firmware.day.day import Checked, Moment
+from firmware.day.findings import found
 from firmware.messages import DEFAULT_LANGUAGE, LANGUAGES, sentence
 from firmware.panel.view import FieldView, LiveView, Notice
 from firmware.receipt.clock import local_time, zone_of
@@ -57,11 +58,8 @@ def noticed(notice: Notice) -> str:
 
 
 def finding(check: Checked, tps: str) -> str:
-    """What the kiosk found about one of its parts. The printer says itself what it needs; a clock is read."""
-    if check.name == "printer" and not check.ok:
-        return say(f"printer.{check.seen}")
-    told = say(f"opening.{check.name}-{'ok' if check.ok else 'bad'}", seen=check.seen)
-    return f"{told} ({local_time(int(check.seen), zone_of(tps))})" if check.name == "clock" else told
+    """What the kiosk found about one of its parts."""
+    return found(check, tps, language())
 
 
 def moment(at: Moment, tps: str) -> str:

@@ -107,7 +107,7 @@ def document() -> Document:
         log_root=bytes(32),
         checkpoint="c1kiosk.id/log/1\n1\n" + "A" * 44 + "\n\n— c1kiosk.id/log/1 " + "b" * 96 + "\n",
     )
-    return closing_document(DAY, facts, COPIES, WIDTH)
+    return closing_document(DAY, lambda: facts, COPIES, WIDTH)
 
 
 def station(folder: Path, device: str) -> None:
