@@ -12,7 +12,7 @@ python3 -m venv "$tool" && "$tool/bin/pip" install -q uv
 lock() { "$tool/bin/uv" pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q "$@"; }
 lock -o requirements/kiosk.txt
 lock --extra tpm -c requirements/kiosk.txt -o requirements/tpm.txt
-lock --extra collector --group dev -o requirements/dev.txt
-lock --extra collector --group dev --group system -o requirements/system.txt
+lock --extra collector --extra queue --group dev -o requirements/dev.txt
+lock --extra collector --extra queue --group dev --group system -o requirements/system.txt
 lock --group fuzz -c requirements/dev.txt -o requirements/fuzz.txt
 lock --group peers -c requirements/kiosk.txt --override <(echo "opencv-python ; sys_platform == 'never'") -o requirements/peers.txt

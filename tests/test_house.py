@@ -35,6 +35,7 @@ VENDOR_HOME = {
     "cheroot": {"firmware/endpoint/cheroot_server.py"},
     "httpcore": {"firmware/uplink/"},
     "sdnotify": {"firmware/uplink/heartbeat.py"},
+    "nats": {"collector/nats_queue.py"},
     "waitress": {"firmware/http.py", "collector/main.py"},
 }
 """One vendor library, one file: where each may be imported in what runs on a kiosk or collector."""
