@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from collector.night import Night, Report
-from collector.tables import pages, pictures, records
+from collector.tables import entries, pages, pictures, records
 from firmware.config import Election
 
 FRESH_SECONDS = 1.0
@@ -48,8 +48,8 @@ class Live:
     def _look(self) -> None:
         with self._reading.connect() as connection:
             shown = _pages_from(connection, self._records)
-            query = sa.select(*(records.c[name] for name in _COLUMNS)).where(records.c.position >= self._records)
-            reports = [_report(row, shown[row.position]) for row in connection.execute(query.order_by("position"))]
+            query = _query.where(entries.c.position >= self._records, records.c.position >= self._records)
+            reports = [_report(row, shown[row.position]) for row in connection.execute(query)]
             new = sa.select(pictures.c.sha256).where(pictures.c.number >= self._pictures)
             arrived = [bytes(row.sha256) for row in connection.execute(new)]
         reports = [report for report in reports if report.pictures]  # what came between the two queries is for later
@@ -58,7 +58,12 @@ class Live:
         self._pictures += len(arrived)
 
 
-_COLUMNS = ("position", "sha256", "device", "tps", "contest", "supersedes", "results", "failed", "received_at")
+_COLUMNS = ("device", "tps", "contest", "results", "failed", "received_at")
+_query = (
+    sa.select(entries.c.position, entries.c.sha256, entries.c.supersedes, *(records.c[name] for name in _COLUMNS))
+    .join(records, entries.c.position == records.c.position)
+    .order_by(entries.c.position)
+)
 
 
 def _pages_from(connection: sa.Connection, position: int) -> dict[int, dict[int, bytes]]:

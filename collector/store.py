@@ -21,11 +21,13 @@ import sqlalchemy as sa
 from collector import tree
 from collector.database import open_engine, writing
 from collector.migrate import migrate
+from collector.provinces import province_of
 from collector.submission import CollectorRefused, Submission
-from collector.tables import acknowledgements, forks, pages, pictures, records
+from collector.tables import entries, forks, pages, pictures, records
 from collector.turns import Turns
 
-_COPIED = tuple(name for name in Submission.__slots__ if name != "pictures")
+_IN_ENTRY = ("sha256", "kid", "sequence", "previous", "supersedes")
+_IN_RECORD = ("cose", "device", "mode", "election", "tps", "contest", "form", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,48 +96,53 @@ class RecordStore:
 
     def record(self, sha256: bytes) -> bytes | None:
         """The COSE bytes of a record, superseded or not."""
-        return self._one(sa.select(records.c.cose).where(records.c.sha256 == sha256))
+        return self._bytes(records.c.cose, sha256)
 
     def acknowledgement(self, sha256: bytes) -> bytes | None:
         """The acknowledgement of a record."""
-        return self._one(sa.select(acknowledgements.c.cose).where(acknowledgements.c.record == sha256))
+        return self._bytes(records.c.acknowledgement, sha256)
 
     def device_of(self, sha256: bytes) -> str | None:
         """The serial of the device that signed a stored record."""
         with self.reading.connect() as connection:
-            return connection.execute(sa.select(records.c.device).where(records.c.sha256 == sha256)).scalar()
+            place = place_of(connection, sha256)
+            return None if place is None else connection.execute(place.select(records.c.device)).scalar_one()
 
     def standing(self, tps: str, contest: str) -> tuple[bytes, ...]:
         """The hashes of the records of a TPS and contest that no other one supersedes, oldest first. More than one
         stand when more than one device reported."""
-        query = sa.select(records.c.sha256).where(records.c.tps == tps, records.c.contest == contest, _stands())
+        here = (records.c.province == province_of(tps), records.c.tps == tps, records.c.contest == contest)
+        query = (
+            sa.select(entries.c.sha256).join(records, entries.c.position == records.c.position).where(*here, _stands())
+        )
         with self.reading.connect() as connection:
-            return tuple(bytes(row.sha256) for row in connection.execute(query.order_by(records.c.position)))
+            return tuple(bytes(row.sha256) for row in connection.execute(query.order_by(entries.c.position)))
 
     def missing_pictures(self, sha256: bytes) -> list[bytes] | None:
         """The pictures that a record names and that are not here, by page; None for an unknown record."""
         known = sa.select(pictures.c.number).where(pictures.c.sha256 == pages.c.picture)
-        mine = sa.select(records.c.position).where(records.c.sha256 == sha256)
         with self.reading.connect() as connection:
-            position = connection.execute(mine).scalar()
-            if position is None:
+            place = place_of(connection, sha256)
+            if place is None:
                 return None
-            query = sa.select(pages.c.picture).where(pages.c.position == position, ~sa.exists(known))
+            query = place.select(pages.c.picture).where(~sa.exists(known))
             return [bytes(row.picture) for row in connection.execute(query.order_by(pages.c.page))]
 
     def names_picture(self, sha256: bytes, picture: bytes) -> bool:
         """Whether a stored record names this picture."""
-        query = sa.select(pages.c.page).join(records, records.c.position == pages.c.position)
         with self.reading.connect() as connection:
-            found = connection.execute(query.where(records.c.sha256 == sha256, pages.c.picture == picture)).first()
-        return found is not None
+            place = place_of(connection, sha256)
+            if place is None:
+                return False
+            query = place.select(pages.c.page).where(pages.c.picture == picture)
+            return connection.execute(query).first() is not None
 
     def counts(self) -> dict[str, int]:
         """How much is here, by name."""
         count = sa.func.count
         queries = {
-            "records": sa.select(count()).select_from(records),
-            "standing": sa.select(count()).select_from(records).where(_stands()),
+            "records": sa.select(count()).select_from(entries),
+            "standing": sa.select(count()).select_from(entries).where(_stands()),
             "devices": sa.select(count(sa.distinct(records.c.device))),
             "forks": sa.select(count()).select_from(forks),
             "pictures": sa.select(count()).select_from(pictures),
@@ -158,13 +165,12 @@ class RecordStore:
     def prove(self, sha256: bytes) -> Proven | None:
         """That a record is in the collector's log as it is now; None for an unknown record."""
         with self.reading.connect() as connection:
-            query = sa.select(records.c.position).where(records.c.sha256 == sha256)
-            position = connection.execute(query).scalar()
-            if position is None:
+            place = place_of(connection, sha256)
+            if place is None:
                 return None
             size = tree.log_size(connection)
-            path = tree.inclusion_proof(connection, position, size)
-            return Proven(position, size, tree.log_root(connection, size), tuple(path))
+            path = tree.inclusion_proof(connection, place.position, size)
+            return Proven(place.position, size, tree.log_root(connection, size), tuple(path))
 
     def prove_growth(self, old: int) -> tuple[int, bytes, list[bytes]] | None:
         """Size, root, and that the log of `old` records begins it; None for a size that it never had."""
@@ -187,19 +193,37 @@ class RecordStore:
             log.write()
         return outcomes
 
-    def _one(self, query: sa.Select[Any]) -> bytes | None:
+    def _bytes(self, column: sa.Column[Any], sha256: bytes) -> bytes | None:
         with self.reading.connect() as connection:
-            found = connection.execute(query).scalar()
-        return None if found is None else bytes(found)
+            place = place_of(connection, sha256)
+            return None if place is None else bytes(connection.execute(place.select(column)).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the rows of a record are: with the province as a constant PostgreSQL opens one part, not 39."""
+
+    position: int
+    province: str
+
+    def select(self, column: sa.Column[Any]) -> sa.Select[Any]:
+        """A column of a divided table, for this record."""
+        table = column.table
+        return sa.select(column).where(table.c.position == self.position, table.c.province == self.province)
+
+
+def place_of(connection: sa.Connection, sha256: bytes) -> Place | None:
+    """Where a record is; None for an unknown one."""
+    query = sa.select(entries.c.position, entries.c.province).where(entries.c.sha256 == sha256)
+    row = connection.execute(query).first()
+    return None if row is None else Place(row.position, row.province)
 
 
 def _receive(connection: sa.Connection, log: tree.GrowingLog, arrival: Arrival) -> Held:
     record = arrival.record
-    kept = connection.execute(
-        sa.select(acknowledgements.c.cose).where(acknowledgements.c.record == record.sha256)
-    ).scalar()
-    if kept is not None:
-        return Held(False, bytes(kept))
+    place = place_of(connection, record.sha256)
+    if place is not None:
+        return Held(False, bytes(connection.execute(place.select(records.c.acknowledgement)).scalar_one()))
     against = _other_chain(connection, record)
     if against is not None:
         _keep_fork(connection, record, against, arrival.now)
@@ -211,19 +235,20 @@ def _receive(connection: sa.Connection, log: tree.GrowingLog, arrival: Arrival) 
 
 def _insert(connection: sa.Connection, append: Callable[[bytes], int], arrival: Arrival) -> None:
     record = arrival.record
-    position = append(record.sha256)
-    values = {name: getattr(record, name) for name in _COPIED} | {"results": dict(record.results)}
-    connection.execute(records.insert().values(position=position, received_at=arrival.now, **values))
-    shown = [{"position": position, "page": page, "picture": sha256} for page, sha256 in record.pictures.items()]
+    place = {"position": append(record.sha256), "province": province_of(record.tps)}
+    connection.execute(entries.insert().values(**place, **{name: getattr(record, name) for name in _IN_ENTRY}))
+    values = {name: getattr(record, name) for name in _IN_RECORD} | {"results": dict(record.results)}
+    given = {"acknowledgement": arrival.acknowledgement, "received_at": arrival.now}
+    connection.execute(records.insert().values(**place, **given, **values))
+    shown = [{**place, "page": page, "picture": sha256} for page, sha256 in record.pictures.items()]
     connection.execute(pages.insert(), shown)
-    connection.execute(acknowledgements.insert().values(record=record.sha256, cose=arrival.acknowledgement))
 
 
 def _other_chain(connection: sa.Connection, record: Submission) -> bytes | None:
     """The hash of a stored record of the same key with which this one cannot stand in one chain."""
-    near = sa.select(records.c.sequence, records.c.sha256, records.c.previous).where(
-        records.c.kid == record.kid,
-        records.c.sequence.between(record.sequence - 1, record.sequence + 1),
+    near = sa.select(entries.c.sequence, entries.c.sha256, entries.c.previous).where(
+        entries.c.kid == record.kid,
+        entries.c.sequence.between(record.sequence - 1, record.sequence + 1),
     )
     for sequence, sha256, previous in connection.execute(near):
         before_fits = sequence == record.sequence - 1 and sha256 == record.previous
@@ -250,13 +275,16 @@ def _keep_fork(connection: sa.Connection, record: Submission, against: bytes, no
 
 def _check_correction(connection: sa.Connection, record: Submission) -> None:
     """A correction may come before what it corrects; if both are here they must be of one TPS and contest."""
-    related = sa.or_(records.c.sha256 == record.supersedes, records.c.supersedes == record.sha256)
-    query = sa.select(records.c.sha256, records.c.mode, records.c.tps, records.c.contest).where(related)
-    for sha256, *subject in connection.execute(query):
-        if subject != [record.mode, record.tps, record.contest]:
+    related = sa.or_(entries.c.sha256 == record.supersedes, entries.c.supersedes == record.sha256)
+    query = sa.select(entries.c.sha256, entries.c.position, entries.c.province).where(related)
+    for sha256, position, province in connection.execute(query).all():
+        subject = sa.select(records.c.mode, records.c.tps, records.c.contest).where(
+            records.c.position == position, records.c.province == province
+        )
+        if tuple(connection.execute(subject).one()) != (record.mode, record.tps, record.contest):
             raise CollectorRefused("collector-supersedes", record=bytes(sha256).hex())
 
 
 def _stands() -> sa.ColumnElement[bool]:
-    later = records.alias()
-    return ~sa.exists().where(later.c.supersedes == records.c.sha256)
+    later = entries.alias()
+    return ~sa.exists().where(later.c.supersedes == entries.c.sha256)

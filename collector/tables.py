@@ -5,49 +5,72 @@ Rows are added and never changed, but for `uploads` (how far a picture has come)
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
+
+def _where(condition: str) -> dict[str, Any]:
+    """An index of some rows, on both databases."""
+    return {"postgresql_where": sa.text(condition), "sqlite_where": sa.text(condition)}
+
+
 meta = sa.MetaData()
+
+BY_PROVINCE = "LIST (province)"
+"""How PostgreSQL divides what a province brings in volume; SQLite keeps it in one piece."""
+
+entries = sa.Table(
+    "entries",
+    meta,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False, unique=True),
+    sa.Column("province", sa.String(2), nullable=False),
+    sa.Column("kid", sa.LargeBinary(8), nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("previous", sa.LargeBinary(32), nullable=False),
+    sa.Column("supersedes", sa.LargeBinary(32)),
+    sa.UniqueConstraint("kid", "sequence", name="entries_one_chain"),
+    sa.UniqueConstraint("position", "province", name="entries_one_province"),
+    sa.Index("entries_by_supersedes", "supersedes", **_where("supersedes IS NOT NULL")),
+)
+"""One narrow row a record, in one piece for the whole country, because here is what must be unique in all of it: the
+record's hash, the place in a key's chain, and `position`, which counts from 0 in the order of commits and is the
+record's place in the collector's log. On PostgreSQL a key of a divided table has to contain the province; a record and
+its pages refer to position and province of its entry, so they are there once, too, and in this province."""
 
 records = sa.Table(
     "records",
     meta,
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("sha256", sa.LargeBinary(32), nullable=False, unique=True),
+    sa.Column("province", sa.String(2), primary_key=True),
     sa.Column("cose", sa.LargeBinary, nullable=False),
-    sa.Column("kid", sa.LargeBinary(8), nullable=False),
+    sa.Column("acknowledgement", sa.LargeBinary, nullable=False),
     sa.Column("device", sa.String(40), nullable=False),
-    sa.Column("sequence", sa.Integer, nullable=False),
-    sa.Column("previous", sa.LargeBinary(32), nullable=False),
     sa.Column("mode", sa.String(16), nullable=False),
     sa.Column("election", sa.LargeBinary(32), nullable=False),
     sa.Column("tps", sa.String(13), nullable=False),
     sa.Column("contest", sa.String(64), nullable=False),
     sa.Column("form", sa.String(64), nullable=False),
-    sa.Column("supersedes", sa.LargeBinary(32)),
     sa.Column("results", sa.JSON, nullable=False),
     sa.Column("failed", sa.Integer, nullable=False),
     sa.Column("received_at", sa.BigInteger, nullable=False),
-    sa.UniqueConstraint("kid", "sequence", name="records_one_chain"),
+    sa.ForeignKeyConstraint(["position", "province"], ["entries.position", "entries.province"], name="records_entry"),
+    sa.CheckConstraint("province = substr(tps, 1, 2)", name="records_in_their_province"),
     sa.Index("records_by_tps", "tps", "contest"),
-    sa.Index("records_by_supersedes", "supersedes"),
+    postgresql_partition_by=BY_PROVINCE,
 )
-"""`position` counts from 0 in the order of commits: it is the record's place in the collector's log."""
+"""`tps` is read from the signed bytes in `cose`, and the province from it: a hash belongs to one province."""
 
 pages = sa.Table(
     "pages",
     meta,
-    sa.Column("position", sa.Integer, sa.ForeignKey("records.position"), primary_key=True),
-    sa.Column("page", sa.Integer, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("province", sa.String(2), primary_key=True),
+    sa.Column("page", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("picture", sa.LargeBinary(32), nullable=False),
-    sa.Index("pages_by_picture", "picture"),
-)
-
-acknowledgements = sa.Table(
-    "acknowledgements",
-    meta,
-    sa.Column("record", sa.LargeBinary(32), sa.ForeignKey("records.sha256"), primary_key=True),
-    sa.Column("cose", sa.LargeBinary, nullable=False),
+    sa.ForeignKeyConstraint(["position", "province"], ["entries.position", "entries.province"], name="pages_entry"),
+    postgresql_partition_by=BY_PROVINCE,
 )
 
 forks = sa.Table(

@@ -141,7 +141,8 @@ class Uploads:
     def _note(self, picture: bytes, length: int, now: int) -> None:
         with writing(self._store.engine) as connection:
             connection.execute(uploads.delete().where(uploads.c.picture == picture))
-            number = connection.execute(sa.select(sa.func.count()).select_from(pictures)).scalar_one()
+            last = connection.execute(sa.select(sa.func.max(pictures.c.number))).scalar()
+            number = 0 if last is None else last + 1
             connection.execute(pictures.insert().values(number=number, sha256=picture, bytes=length, received_at=now))
 
     @contextmanager

@@ -180,7 +180,7 @@ def test_database_that_fails_is_not_the_records_fault(
     put(client, world.seal(1))
     with sa.create_engine(f"sqlite:///{tmp_path / 'collector' / 'collector.sqlite'}").begin() as raw:
         raw.exec_driver_sql("DROP TABLE forks")
-        raw.exec_driver_sql("ALTER TABLE acknowledgements RENAME TO elsewhere")
+        raw.exec_driver_sql("ALTER TABLE pages RENAME TO elsewhere")
     assert refusal(put(client, world.seal(2))) == (503, "collector-unavailable")
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import IntegrityError
 
 from collector.database import open_engine
 from collector.migrate import migrate
 from collector.store import Arrival, Held, RecordStore
 from collector.submission import CollectorRefused, Submission, submission_of
-from collector.tables import meta
+from collector.tables import entries, meta, records
 from collector.turns import Turns
 from firmware.records import SealedRecord
 from tests.sealing import LAYOUT, TPS, World, make_world
@@ -87,7 +91,71 @@ def check_a_fork_and_a_correction(open_store: OpenStore, world: World) -> None:
     store.close()
 
 
-CONTRACT = (check_many_threads_hand_in, check_a_fork_and_a_correction)
+ELSEWHERE = ("1101010001001", "7371010001001", "9601010001001", "9901010001001")
+"""TPS of other provinces; the last one is abroad, in no province."""
+
+
+def made_up(world: World, number: int, tps: str, **changes: Any) -> Submission:
+    """A record of any TPS: the store asks nobody whether it is in the election. The hash is that of its number."""
+    like = submission(world, world.seal(1))
+    own: dict[str, Any] = {"sha256": bytes([number]) * 32, "kid": bytes([number]) * 8, "sequence": 1, "tps": tps}
+    return replace(like, **own | changes)
+
+
+def check_records_of_every_province_are_found(open_store: OpenStore, world: World) -> None:
+    with closing(open_store()) as store:
+        for number, tps in enumerate(ELSEWHERE):
+            record = made_up(world, number, tps)
+            assert receive(store, record, b"first").new
+            assert receive(store, record, b"again") == Held(False, b"first")
+            assert store.record(record.sha256) == record.cose
+            assert store.standing(tps, record.contest) == (record.sha256,)
+            assert store.missing_pictures(record.sha256) == list(record.pictures.values())
+            assert store.names_picture(record.sha256, record.pictures[1])
+            proven = store.prove(record.sha256)
+            assert proven and proven.position == number
+        assert store.counts()["records"] == len(ELSEWHERE)
+
+
+def check_one_key_in_two_provinces(open_store: OpenStore, world: World) -> None:
+    """What is unique is so in the whole country."""
+    with closing(open_store()) as store:
+        first = made_up(world, 1, ELSEWHERE[0])
+        receive(store, first)
+        with pytest.raises(CollectorRefused, match="collector-fork"):
+            receive(store, made_up(world, 2, ELSEWHERE[1], kid=first.kid))
+        with pytest.raises(CollectorRefused, match="collector-supersedes"):
+            receive(store, made_up(world, 3, ELSEWHERE[1], supersedes=first.sha256))
+        assert store.counts()["records"] == 1
+
+
+def check_a_program_that_errs_is_stopped_by_the_database(open_store: OpenStore, world: World) -> None:
+    """Two entries of one hash or chain place, a record of another province than its TPS or its entry."""
+    with closing(open_store()) as store:
+        receive(store, made_up(world, 1, ELSEWHERE[0]))
+        with store.reading.connect() as connection:
+            entry = connection.execute(sa.select(entries)).one()._asdict() | {"position": 1}
+            record = connection.execute(sa.select(records)).one()._asdict()
+        other = {"sha256": b"o" * 32, "province": "73"}
+        wrong = [
+            entries.insert().values(entry | {"province": "73", "sequence": 2}),
+            entries.insert().values(entry | other),
+            records.insert().values(record | {"province": "73"}),
+            records.insert().values(record | {"province": "73", "tps": ELSEWHERE[1]}),
+            records.insert().values(record | {"position": 1}),
+        ]
+        for statement in wrong:
+            with pytest.raises(IntegrityError), store.engine.begin() as connection:
+                connection.execute(statement)
+
+
+CONTRACT = (
+    check_many_threads_hand_in,
+    check_a_fork_and_a_correction,
+    check_records_of_every_province_are_found,
+    check_one_key_in_two_provinces,
+    check_a_program_that_errs_is_stopped_by_the_database,
+)
 """What a store on any database has to pass."""
 
 

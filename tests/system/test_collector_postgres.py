@@ -8,12 +8,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from collector.app import create_app
 from collector.database import open_engine
 from collector.migrate import migrate
-from collector.store import RecordStore
+from collector.provinces import PROVINCES
+from collector.store import Place, RecordStore
+from collector.tables import pages, records
 from tests import test_collector_store
 from tests.collectors import deliver, put, refusal
 from tests.sealing import World, make_world
@@ -54,6 +57,31 @@ def test_a_migration_is_forgotten(postgres: Postgres, tmp_path: Path) -> None:
     migrate(engine)
     test_collector_store.check_the_tables_are_those_of_the_migrations(engine)
     engine.dispose()
+
+
+def test_a_province_has_no_part_of_its_own(postgres: Postgres, open_store: OpenStore, world: World) -> None:
+    """All 38 have one, and what is in none of them lies in the rest."""
+    with closing(open_store()) as store:
+        for number, code in enumerate([*PROVINCES, "99", "20"], start=1):
+            test_collector_store.receive(store, test_collector_store.made_up(world, number, f"{code}01010001001"))
+        for table in ("records", "pages"):
+            query = sa.text(f"SELECT DISTINCT tableoid::regclass::text, province FROM {table}")
+            with store.reading.connect() as connection:
+                found = {province: part for part, province in connection.execute(query)}
+            assert found == {code: f"provinces.{table}_{code}" for code in PROVINCES} | dict.fromkeys(
+                ("99", "20"), f"provinces.{table}_other"
+            )
+
+
+def test_a_record_is_looked_for_in_every_province(postgres: Postgres, open_store: OpenStore) -> None:
+    """Each statement that knows its province opens one part."""
+    place = Place(0, "31")
+    with closing(open_store()) as store, store.reading.connect() as connection:
+        for column in (records.c.cose, pages.c.picture):
+            text = str(place.select(column).compile(connection, compile_kwargs={"literal_binds": True}))
+            plan = "\n".join(connection.execute(sa.text(f"EXPLAIN {text}")).scalars())
+            assert f"{column.table.name}_31" in plan
+            assert "Append" not in plan
 
 
 def test_the_database_restarts_in_the_middle_of_the_night(

@@ -5,8 +5,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from collector.provinces import PROVINCES
+from collector.tables import BY_PROVINCE
+
 revision = "0001"
 down_revision = None
+
+PARTS = "provinces"
+"""The schema of the parts on PostgreSQL: nobody but the tables they are parts of has to name them."""
 
 
 def upgrade() -> None:
@@ -40,42 +46,69 @@ def upgrade() -> None:
 
 def _records() -> None:
     op.create_table(
-        "records",
+        "entries",
         sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("sha256", sa.LargeBinary(32), nullable=False, unique=True),
-        sa.Column("cose", sa.LargeBinary, nullable=False),
+        sa.Column("province", sa.String(2), nullable=False),
         sa.Column("kid", sa.LargeBinary(8), nullable=False),
-        sa.Column("device", sa.String(40), nullable=False),
         sa.Column("sequence", sa.Integer, nullable=False),
         sa.Column("previous", sa.LargeBinary(32), nullable=False),
+        sa.Column("supersedes", sa.LargeBinary(32)),
+        sa.UniqueConstraint("kid", "sequence", name="entries_one_chain"),
+        sa.UniqueConstraint("position", "province", name="entries_one_province"),
+    )
+    corrections = sa.text("supersedes IS NOT NULL")
+    op.create_index(
+        "entries_by_supersedes", "entries", ["supersedes"], postgresql_where=corrections, sqlite_where=corrections
+    )
+    op.create_table(
+        "records",
+        *_of_a_province("records_entry"),
+        sa.Column("cose", sa.LargeBinary, nullable=False),
+        sa.Column("acknowledgement", sa.LargeBinary, nullable=False),
+        sa.Column("device", sa.String(40), nullable=False),
         sa.Column("mode", sa.String(16), nullable=False),
         sa.Column("election", sa.LargeBinary(32), nullable=False),
         sa.Column("tps", sa.String(13), nullable=False),
         sa.Column("contest", sa.String(64), nullable=False),
         sa.Column("form", sa.String(64), nullable=False),
-        sa.Column("supersedes", sa.LargeBinary(32)),
         sa.Column("results", sa.JSON, nullable=False),
         sa.Column("failed", sa.Integer, nullable=False),
         sa.Column("received_at", sa.BigInteger, nullable=False),
-        sa.UniqueConstraint("kid", "sequence", name="records_one_chain"),
+        sa.CheckConstraint("province = substr(tps, 1, 2)", name="records_in_their_province"),
+        postgresql_partition_by=BY_PROVINCE,
     )
     op.create_index("records_by_tps", "records", ["tps", "contest"])
-    op.create_index("records_by_supersedes", "records", ["supersedes"])
     op.create_table(
-        "acknowledgements",
-        sa.Column("record", sa.LargeBinary(32), sa.ForeignKey("records.sha256"), primary_key=True),
-        sa.Column("cose", sa.LargeBinary, nullable=False),
+        "pages",
+        *_of_a_province("pages_entry"),
+        sa.Column("page", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("picture", sa.LargeBinary(32), nullable=False),
+        postgresql_partition_by=BY_PROVINCE,
     )
+    if op.get_bind().dialect.name == "postgresql":
+        _divide("records", "pages")
+
+
+def _of_a_province(name: str) -> tuple[sa.schema.SchemaItem, ...]:
+    """The columns by which a row belongs to its entry."""
+    return (
+        sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("province", sa.String(2), primary_key=True),
+        sa.ForeignKeyConstraint(["position", "province"], ["entries.position", "entries.province"], name=name),
+    )
+
+
+def _divide(*tables: str) -> None:
+    """A part for every province, and one for what is in none; they have a schema of their own."""
+    op.execute(f"CREATE SCHEMA {PARTS}")
+    for table in tables:
+        for code in PROVINCES:
+            op.execute(f"CREATE TABLE {PARTS}.{table}_{code} PARTITION OF {table} FOR VALUES IN ('{code}')")
+        op.execute(f"CREATE TABLE {PARTS}.{table}_other PARTITION OF {table} DEFAULT")
 
 
 def _pictures() -> None:
-    op.create_table(
-        "pages",
-        sa.Column("position", sa.Integer, sa.ForeignKey("records.position"), primary_key=True),
-        sa.Column("page", sa.Integer, primary_key=True),
-        sa.Column("picture", sa.LargeBinary(32), nullable=False),
-    )
-    op.create_index("pages_by_picture", "pages", ["picture"])
     op.create_table(
         "pictures",
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
