@@ -5,6 +5,9 @@
     python -m provisioning.ca authority ROOT SIGNING --purpose election --election pemilu-2029
     python -m provisioning.ca device ISSUING C1-0001.csr --serial C1-0001 --protection tpm > C1-0001.pem
     python -m provisioning.ca collector ISSUING kota.csr --name kota-bandung --host c1.example > kota.pem
+    python -m provisioning.ca officer ISSUING siti.csr --name "Siti Aminah" --role pps > siti.pem
+    python -m provisioning.ca authority ROOT TLS --purpose tls --election pemilu-2029
+    python -m provisioning.ca tls TLS C1-0001-tls.csr --party kiosk --name C1-0001 > C1-0001-tls.pem
     python -m provisioning.ca trust election.json --issuer ISSUING/certificate.pem --collector kota-bandung=kota.pem
     python -m provisioning.ca sign SIGNING election.json election.cose
     python -m provisioning.ca revoke election.json --certificate C1-0001.pem --since 2029-02-14T12:00 --reason stolen
@@ -17,7 +20,6 @@ Keys lie encrypted in their folders; the passphrase is asked for, or read from f
 from __future__ import annotations
 
 import os
-import sys
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,18 +30,19 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware.config import parse_election
-from firmware.errors import Refused
 from firmware.forms.loader import shipped_layouts
-from firmware.messages import both
 from firmware.records import Mode
 from firmware.signing.authorities import Purpose
 from firmware.signing.certificates import load_certificates
 from firmware.signing.election import only_certificate, open_election, sign_election
 from firmware.signing.key_file import CERTIFICATE_NAME, FileKey
 from firmware.signing.keys import EXTENSION_OID, Protection, key_id
+from firmware.signing.officers import Role
 from firmware.signing.trust import TrustRoots, write_signed_trust
 from provisioning import authority_folder, definitions, issuing
 from provisioning.authority_folder import MIN_PASSPHRASE
+from provisioning.connections import Party, issue_connection
+from provisioning.desk import Desk, passphrase
 from provisioning.issuing import ProvisioningRefused
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -49,18 +52,7 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 NEW = click.Path(path_type=Path, dir_okay=False)
 
 
-class _Desk(click.Group):
-    """Says a refusal as every command of this program does."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except Refused as refusal:
-            click.echo(f"{refusal.code}: {both('error.' + refusal.code, **refusal.details)}", err=True)
-            sys.exit(1)
-
-
-@click.group(cls=_Desk, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Desk, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--passphrase-fd", type=int, help="File descriptor to read passphrases from, a line each.")
 @click.pass_context
 def desk(ctx: click.Context, passphrase_fd: int | None) -> None:
@@ -81,7 +73,7 @@ def root_command(ctx: click.Context, folder: Path, organisation: str, world: str
 @desk.command("authority")
 @click.argument("root", type=FOLDER)
 @click.argument("folder", type=FOLDER)
-@click.option("--purpose", type=click.Choice(["issuing", "election"]), required=True)
+@click.option("--purpose", type=click.Choice([str(entry) for entry in issuing.AUTHORITIES]), required=True)
 @click.option("--election", required=True, help="Id of the election, as in its definition.")
 @click.pass_context
 def authority_command(ctx: click.Context, root: Path, folder: Path, purpose: str, election: str) -> None:
@@ -116,6 +108,35 @@ def collector_command(ctx: click.Context, authority: Path, request: Path, name: 
     """Issue the certificate of a collector: it is printed."""
     made = issuing.issue_collector(_load(ctx, authority), _request(request), name, hosts, _now())
     authority_folder.register(authority, f"collector-{name}", made)
+    click.echo(_pem(made), nl=False)
+
+
+@desk.command("officer")
+@click.argument("authority", type=FOLDER)
+@click.argument("request", type=FILE)
+@click.option("--name", required=True, help="As on the identity card in your hand.")
+@click.option("--role", type=click.Choice([str(role) for role in Role]), required=True, help="As appointed.")
+@click.pass_context
+def officer_command(ctx: click.Context, authority: Path, request: Path, name: str, role: str) -> None:
+    """Issue the certificate of an officer: it is printed."""
+    made = issuing.issue_officer(_load(ctx, authority), _request(request), name, Role(role), _now())
+    authority_folder.register(authority, f"officer-{key_id(made.public_bytes(Encoding.DER)).hex()}", made)
+    click.echo(_pem(made), nl=False)
+
+
+@desk.command("tls")
+@click.argument("authority", type=FOLDER)
+@click.argument("request", type=FILE)
+@click.option("--party", type=click.Choice([str(party) for party in Party]), required=True)
+@click.option("--name", required=True, help="Serial of the kiosk, or a name.")
+@click.option("--host", "hosts", multiple=True, help="DNS name or address it serves on; of a kiosk: its LAN side.")
+@click.pass_context
+def tls_command(
+    ctx: click.Context, authority: Path, request: Path, party: str, name: str, hosts: tuple[str, ...]
+) -> None:
+    """Issue a TLS certificate (kiosk and collector: by a tls authority; laptop: by an operators authority)."""
+    made = issue_connection(_load(ctx, authority), _request(request), Party(party), name, hosts, _now())
+    authority_folder.register(authority, f"{party}-{name}-{made.serial_number:x}", made)
     click.echo(_pem(made), nl=False)
 
 
@@ -191,20 +212,12 @@ def _is_device(certificate: x509.Certificate) -> bool:
 
 
 def _keep(ctx: click.Context, folder: Path, made: issuing.Authority) -> None:
-    authority_folder.keep(folder, made, _passphrase(ctx, f"New passphrase for {folder}", new=True))
+    authority_folder.keep(folder, made, passphrase(ctx, f"New passphrase for {folder}", least=MIN_PASSPHRASE))
     click.echo(f"{folder / CERTIFICATE_NAME}: {made.certificate.fingerprint(hashes.SHA256()).hex()}")
 
 
 def _load(ctx: click.Context, folder: Path) -> issuing.Authority:
-    return authority_folder.load(folder, _passphrase(ctx, f"Passphrase of {folder}", new=False))
-
-
-def _passphrase(ctx: click.Context, prompt: str, *, new: bool) -> bytes:
-    if ctx.obj is not None:
-        line: bytes = ctx.obj.readline()
-        return line.rstrip(b"\n")
-    hint = f" (at least {MIN_PASSPHRASE} characters)" if new else ""
-    return str(click.prompt(prompt + hint, hide_input=True, confirmation_prompt=new, err=True)).encode()
+    return authority_folder.load(folder, passphrase(ctx, f"Passphrase of {folder}"))
 
 
 def _request(path: Path) -> x509.CertificateSigningRequest:

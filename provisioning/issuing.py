@@ -1,4 +1,4 @@
-"""What the authorities sign: the root, the authorities of one election, and the certificates of devices and collectors.
+"""What the authorities sign: the root, the authorities of one election, and the certificates below them.
 
 Pure, but for the keys it makes. A request (PKCS#10) is granted only when whoever sent it holds the key, the key is
 P-256, and what it asks for is what a person at the desk has said: the request never decides.
@@ -20,11 +20,21 @@ from firmware.records import Mode
 from firmware.signing.authorities import Purpose, Scope
 from firmware.signing.certificates import LIFETIME, Issuer, issue, subject
 from firmware.signing.keys import DeviceClaims, Protection, claims_extension, claims_of
+from firmware.signing.officers import Role, role_extension
 
 ROOT_LIFETIME = timedelta(days=7300)
 """Four elections."""
 
 
+AUTHORITIES = (Purpose.ISSUING, Purpose.ELECTION, Purpose.RELEASE, Purpose.TLS, Purpose.OPERATORS)
+"""What stands directly below a root."""
+SIGN_FILES = (Purpose.ELECTION, Purpose.RELEASE)
+"""Those that sign definitions and release manifests; the others sign certificates."""
+OFFICER_LIFETIME = timedelta(days=366)
+"""An election from the first training to the archive."""
+
+_OFFICER_NAME = re.compile(r"[^\W\d_][\w .,'-]{0,63}")
+"""As on the identity card; 64 characters are what a common name holds (RFC 5280)."""
 _SERIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 """It names a file here, and the device's log (firmware/signing/checkpoint.py)."""
 
@@ -65,15 +75,15 @@ def make_root(organisation: str, world: Mode, now: datetime) -> Authority:
 def make_authority(root: Authority, purpose: Purpose, election: str, now: datetime) -> Authority:
     """An issuing or election authority of one election, below the root. Raises Refused."""
     above = root.scope
-    if above.purpose is not Purpose.ROOT or purpose not in (Purpose.ISSUING, Purpose.ELECTION):
+    if above.purpose is not Purpose.ROOT or purpose not in AUTHORITIES:
         raise ProvisioningRefused("authority-purpose", purpose=str(above.purpose))
-    key, name = _key(), subject(f"{_title(f'{purpose} authority', above.world)} {election}", _organisation(root))
+    key, name = _key(), subject(f"{_title(f'{purpose} authority', above.world)} {election}", organisation_of(root))
     certificate = issue(
         name,
         key.public_key(),
         root.issuer,
         now,
-        authority=purpose is Purpose.ISSUING,
+        authority=purpose not in SIGN_FILES,
         extensions=[Scope(purpose, above.world, election).extension()],
     )
     return Authority(Issuer(name, key, certificate), certificate)
@@ -91,8 +101,8 @@ def issue_device(
         raise ProvisioningRefused("request-claims", serial=claims_of(request).serial)
     if scope.world is Mode.REAL and protection is Protection.PLAIN_FILE:
         raise ProvisioningRefused("request-plain-key", serial=serial)
-    name = subject(f"{_title('kiosk', scope.world)} {serial}", _organisation(issuing), serial)
-    return issue(name, _possessed(request), issuing.issuer, now, extensions=[claims_extension(granted)])
+    name = subject(f"{_title('kiosk', scope.world)} {serial}", organisation_of(issuing), serial)
+    return issue(name, possessed(request), issuing.issuer, now, extensions=[claims_extension(granted)])
 
 
 def issue_collector(
@@ -104,8 +114,8 @@ def issue_collector(
     if hosts:
         extensions.append(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]))
     return issue(
-        subject(name, _organisation(issuing)),
-        _possessed(request),
+        subject(name, organisation_of(issuing)),
+        possessed(request),
         issuing.issuer,
         now,
         extensions=extensions,
@@ -113,7 +123,24 @@ def issue_collector(
     )
 
 
-def _possessed(request: x509.CertificateSigningRequest) -> ec.EllipticCurvePublicKey:
+def issue_officer(
+    issuing: Authority, request: x509.CertificateSigningRequest, name: str, role: Role, now: datetime
+) -> x509.Certificate:
+    """The certificate of an officer whose identity and appointment a person has looked at. Raises Refused."""
+    scope = _issuing(issuing)
+    if not _OFFICER_NAME.fullmatch(name):
+        raise ProvisioningRefused("request-name", name=name)
+    return issue(
+        subject(name, organisation_of(issuing)),
+        possessed(request),
+        issuing.issuer,
+        now,
+        extensions=[Scope(Purpose.OFFICER, scope.world, scope.election).extension(), role_extension(role)],
+        lifetime=OFFICER_LIFETIME,
+    )
+
+
+def possessed(request: x509.CertificateSigningRequest) -> ec.EllipticCurvePublicKey:
     """The key of a request that was signed with it."""
     key = request.public_key()
     if not request.is_signature_valid or not isinstance(key, ec.EllipticCurvePublicKey):
@@ -138,6 +165,7 @@ def _title(role: str, world: Mode) -> str:
     return f"C1 kiosk {role}" if world is Mode.REAL else f"{world.upper()} C1 kiosk {role}"
 
 
-def _organisation(authority: Authority) -> str:
+def organisation_of(authority: Authority) -> str:
+    """Of the authority, and so of what it issues."""
     (found,) = authority.certificate.subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
     return str(found.value)

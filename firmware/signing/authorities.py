@@ -32,6 +32,16 @@ class Purpose(StrEnum):
     """Signs election definitions."""
     COLLECTOR = "collector"
     """Signs acknowledgements."""
+    RELEASE = "release"
+    """Signs release manifests (provisioning/release.py)."""
+    OFFICER = "officer"
+    """Signs what a person answers for: assignments, hand-overs (officers.py)."""
+    TLS = "tls"
+    """Issues the TLS certificates of kiosks and collectors; nothing that it issues signs anything else."""
+    OPERATORS = "operators"
+    """Issues the TLS certificates of laptops: apart, so that no kiosk is let in where a laptop is."""
+    CONNECTION = "connection"
+    """A TLS certificate."""
 
 
 @dataclass(frozen=True, slots=True)

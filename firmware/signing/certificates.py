@@ -1,7 +1,9 @@
 """X.509 certificates as this system makes them: P-256, SHA-256, a subject that a person understands; and their path.
 
-    root (offline) -> issuing authority (one per election) -> device, collector
+    root (offline) -> issuing authority (one per election) -> device, collector, officer
                    -> election authority
+                   -> TLS authority -> TLS certificates of kiosks and collectors
+                   -> operators' authority -> TLS certificates of laptops
 
 `check_issued` is one step of that path; it raises unless all of this holds:
 

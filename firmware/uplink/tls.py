@@ -17,6 +17,7 @@ def client_context(certificate: Path, key: Path, ca: Path) -> ssl.SSLContext:
     """The context of a kiosk's connections; PEM files. Raises LayoutRefused("uplink-certificate")."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # `ca` is below the root: the root itself is not believed
     try:
         context.load_verify_locations(ca)
         context.load_cert_chain(certificate, key)
