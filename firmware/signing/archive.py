@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -35,6 +35,9 @@ _NAME = re.compile(r"[a-z]+(\.[a-z]+|(/[A-Za-z0-9][A-Za-z0-9.-]{0,89})?)")
 """A file, or a file in a folder; nothing that begins with a dot or a slash."""
 _END = bytes(2 * _BLOCK)
 
+Entries = Mapping[str, tuple[int, str]]
+"""Size and SHA-256 (hexadecimal) of every member but the index, by name: all that an archive is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -51,12 +54,26 @@ def write(file: BinaryIO, members: Mapping[str, bytes]) -> None:
 
     Every member is asked for twice, one at a time: they may lie on a disk.
     """
-    names = sorted(members)
-    entries = {name: (len(members[name]), hashlib.sha256(members[name]).hexdigest()) for name in names}
-    file.write(entry(INDEX, _index(entries)))
-    for name in names:
-        file.write(entry(name, members[name]))
+    entries = {name: (len(members[name]), hashlib.sha256(members[name]).hexdigest()) for name in members}
+    write_entries(file, entries, members.__getitem__)
+
+
+def write_entries(file: BinaryIO, entries: Entries, member: Callable[[str], bytes]) -> None:
+    """Writes the archive of these entries, asking for each member once. Raises ValueError, and
+    VerificationRefused("bundle-index") for a member that is not as its entry says."""
+    file.write(entry(INDEX, index(entries)))
+    for name in sorted(entries):
+        data = member(name)
+        if (len(data), hashlib.sha256(data).hexdigest()) != entries[name]:
+            raise VerificationRefused("bundle-index", name=name)
+        file.write(entry(name, data))
     file.write(_END)
+
+
+def bytes_of(entries: Entries) -> int:
+    """How many bytes the archive of these entries has."""
+    sizes = [len(index(entries)), *(size for size, _ in entries.values())]
+    return sum(_BLOCK + size + -size % _BLOCK for size in sizes) + len(_END)
 
 
 def read(file: BinaryIO) -> Iterator[Member]:
@@ -77,7 +94,7 @@ def read(file: BinaryIO) -> Iterator[Member]:
         before = member.name
         entries[member.name] = (len(member.data), member.sha256)
         yield member
-    if _index(entries) != promised.data:
+    if index(entries) != promised.data:
         raise VerificationRefused("bundle-index", name=_first_difference(promised.data, entries))
 
 
@@ -136,12 +153,13 @@ def header(name: str, size: int) -> bytes:
     return block[:148] + b"%06o\0 " % sum(block) + block[156:]
 
 
-def _index(entries: Mapping[str, tuple[int, str]]) -> bytes:
+def index(entries: Entries) -> bytes:
+    """The content of the index."""
     members = {name: {"bytes": size, "sha256": sha256} for name, (size, sha256) in entries.items()}
     return json.dumps({"version": 1, "members": members}, indent=1, sort_keys=True).encode() + b"\n"
 
 
-def _first_difference(promised: bytes, entries: Mapping[str, tuple[int, str]]) -> str:
+def _first_difference(promised: bytes, entries: Entries) -> str:
     """The first name on which index and content disagree, for people."""
     try:
         told = json.loads(promised)["members"]

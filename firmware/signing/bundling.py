@@ -7,6 +7,7 @@ The same ledger gives the same bytes. Before it is handed out, the bundle is ope
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,12 +41,12 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 class Members(Mapping[str, bytes]):
     """What goes into the bundle, by name; pictures stay on the disk until they are asked for."""
 
-    def __init__(self, files: Mapping[str, bytes], pictures: Mapping[str, str], ledger: Ledger) -> None:
+    def __init__(self, files: Mapping[str, bytes], pictures: Mapping[str, tuple[int, str]], ledger: Ledger) -> None:
         self._files, self._pictures, self._ledger = files, pictures, ledger
 
     def __getitem__(self, name: str) -> bytes:
         if name in self._pictures:
-            return self._ledger.picture(self._pictures[name])
+            return self._ledger.picture(self._pictures[name][1])
         return self._files[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -54,6 +55,11 @@ class Members(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self._files) + len(self._pictures)
+
+    def entries(self) -> archive.Entries:
+        """Size and SHA-256 of each; a picture is known by them."""
+        files = {name: (len(data), hashlib.sha256(data).hexdigest()) for name, data in self._files.items()}
+        return {**files, **self._pictures}
 
 
 def gather(
@@ -87,9 +93,14 @@ def _layouts(records: Sequence[StoredRecord]) -> set[bytes]:
     return {stored.sealed.payload["layout"] for stored in records}
 
 
-def _pictures(records: Sequence[StoredRecord], ledger: Ledger) -> dict[str, str]:
+def _pictures(records: Sequence[StoredRecord], ledger: Ledger) -> dict[str, tuple[int, str]]:
+    """Size and SHA-256 by name. Every picture is read, and found to be whole, before anything is written."""
     named = {page["sha256"] for stored in records for page in stored.sealed.payload["pages"]}
-    return {picture_name(sha256, ledger.picture(sha256.hex())): sha256.hex() for sha256 in named}
+    found = {}
+    for sha256 in named:
+        data = ledger.picture(sha256.hex())
+        found[picture_name(sha256, data)] = (len(data), sha256.hex())
+    return found
 
 
 def _proofs(names: Sequence[bytes], checkpoint: bytes) -> dict[str, bytes]:
@@ -167,7 +178,7 @@ def _write(path: Path, members: Members) -> None:
     """A whole bundle on disk, or none."""
     with path.open("xb") as file:
         try:
-            archive.write(file, members)
+            archive.write_entries(file, members.entries(), members.__getitem__)
             file.flush()
             os.fsync(file.fileno())
         except BaseException:
