@@ -26,8 +26,9 @@ from collector.callers import Callers
 from collector.notes import checkpoint_of, growth_note, proof_note
 from collector.pages import Shelf, kpu_routes, page_routes
 from collector.pictures import PictureFolder, PictureStore
+from collector.receiving import Arrival
 from collector.refusals import Refusals
-from collector.store import Arrival, RecordStore
+from collector.store import RecordStore
 from collector.submission import CollectorRefused, hash_of, submission_of
 from collector.tus import picture_routes
 from collector.uploads import Uploads

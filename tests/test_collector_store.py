@@ -17,7 +17,8 @@ from sqlalchemy.exc import IntegrityError
 
 from collector.database import open_engine
 from collector.migrate import migrate
-from collector.store import Arrival, Held, RecordStore
+from collector.receiving import Arrival, Held
+from collector.store import RecordStore
 from collector.submission import CollectorRefused, Submission, submission_of
 from collector.tables import entries, meta, records
 from collector.turns import Turns

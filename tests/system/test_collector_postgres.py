@@ -15,7 +15,8 @@ from collector.app import create_app
 from collector.database import open_engine
 from collector.migrate import migrate
 from collector.provinces import PROVINCES
-from collector.store import Place, RecordStore
+from collector.receiving import Place
+from collector.store import RecordStore
 from collector.tables import pages, records
 from tests import test_collector_store
 from tests.collectors import deliver, put, refusal
