@@ -3,7 +3,7 @@
 The origin is `c1kiosk.id/collector.<name>`; the key is the one that acknowledges. Whoever keeps an acknowledgement
 can ask for the proof that its record is in the log, and whoever keeps a checkpoint that today's log begins with it: a
 collector that drops or changes what it acknowledged cannot show both. Formats and verification are those of
-firmware/signing/checkpoint.py and proof.py, which end at 999,999 records: the collector of one kabupaten or kota.
+firmware/signing/checkpoint.py and proof.py.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ HOSTILE_FORM = {
     "no-origin": signed(f"\n3\n{ROOT64}\n"),
     "size-with-zero": signed(f"c1kiosk.id/VECTOR-1\n03\n{ROOT64}\n"),
     "size-negative": signed(f"c1kiosk.id/VECTOR-1\n-3\n{ROOT64}\n"),
-    "size-huge": signed(f"c1kiosk.id/VECTOR-1\n1000000\n{ROOT64}\n"),
+    "size-huge": signed(f"c1kiosk.id/VECTOR-1\n1000000000\n{ROOT64}\n"),
     "size-arabic": signed(f"c1kiosk.id/VECTOR-1\n٣\n{ROOT64}\n"),
     "size-only": signed("c1kiosk.id/VECTOR-1\n3\n"),
     "root-short": signed("c1kiosk.id/VECTOR-1\n3\n" + base64.b64encode(ROOT[:31]).decode() + "\n"),

@@ -16,13 +16,16 @@ from collector import tree
 from collector.app import create_app
 from collector.notes import origin_of
 from collector.store import RecordStore
-from collector.tables import meta
+from collector.tables import log_nodes, meta
 from firmware.errors import VerificationRefused
 from firmware.signing import checkpoint, merkle
 from firmware.signing.keys import public_key_of
-from firmware.signing.proof import parse_proof
+from firmware.signing.proof import MAX_HASHES, inclusion, parse_proof
 from tests.collectors import put, refusal
 from tests.sealing import World, make_world
+
+NATIONAL = 823_236 * 5
+"""Records of a national night of 2024."""
 
 
 @pytest.fixture
@@ -70,6 +73,41 @@ def test_a_refused_record_is_not_in_the_log(client: FlaskClient, world: World) -
     put(client, world.forge(sealed, tps="3171010001003"))
     put(client, sealed)
     assert head(world, client.get("/v1/log/checkpoint").data).size == 1
+
+
+def a_country_reported(store: RecordStore) -> bytes:
+    """NATIONAL records are in the log, as far as what comes after them has to know; returns the root."""
+    whole = [(level, (NATIONAL >> level) - 1) for level in range(NATIONAL.bit_length()) if NATIONAL >> level & 1]
+    nodes = {place: hashlib.sha256(repr(place).encode()).digest() for place in [*whole, (0, NATIONAL - 1)]}
+    with store.engine.begin() as connection:
+        rows = [{"level": level, "number": number, "hash": node} for (level, number), node in nodes.items()]
+        connection.execute(log_nodes.insert(), rows)
+        return tree.log_root(connection, NATIONAL)
+
+
+def test_a_country_has_more_records_than_six_digits(world: World, tmp_path: Path) -> None:
+    store = RecordStore.open(tmp_path / "collector")
+    client = create_app(store, world.trust, world.collector_key, lambda: 1_866_000_600).test_client()
+    old_root = a_country_reported(store)
+    sealed = [world.seal(number) for number in (1, 2)]
+    for record in sealed:
+        assert put(client, record).status_code == 201
+    for index, record in enumerate(sealed, start=NATIONAL):
+        proof = parse_proof(client.get(f"/v1/log/proof?record={record.sha256.hex()}").data)
+        found = head(world, proof.checkpoint)
+        assert (proof.number, found.size) == (index, NATIONAL + 2)
+        merkle.verify_inclusion(record.sha256, index, found.size, found.root, proof.hashes)
+    grown = parse_proof(client.get(f"/v1/log/consistency?old={NATIONAL}").data)
+    merkle.verify_consistency(NATIONAL, found.size, old_root, found.root, grown.hashes)
+
+
+def test_the_largest_log_fits_into_a_proof() -> None:
+    """Of any place in it."""
+    largest = 999_999_999
+    checkpoint.Checkpoint("c1kiosk.id/x", largest, bytes(32)).text()
+    hashes = tuple(bytes([number]) * 32 for number in range(MAX_HASHES))
+    assert largest.bit_length() + 1 == MAX_HASHES
+    assert parse_proof(inclusion(largest - 1, hashes, b"note").text()).hashes == hashes
 
 
 def test_a_checkpoint_of_another_collector(client: FlaskClient, tmp_path: Path) -> None:

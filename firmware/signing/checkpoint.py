@@ -49,8 +49,8 @@ MAX_SIGNATURES = 16
 _KEY_ID_BYTES = 4
 _ROOT_BYTES = 32
 _HALF = 32
-_SIZE = re.compile(r"0|[1-9][0-9]{0,5}")
-"""Log sizes in records go to 999,999."""
+_SIZE = re.compile(r"0|[1-9][0-9]{0,8}")
+"""Log sizes go to 999,999,999 records: a device has some thousand, the collector of a whole country 4.1 million."""
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _SIGNATURE_LINE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})")
 

@@ -30,10 +30,10 @@ from enum import Enum
 
 from firmware.errors import VerificationRefused
 
-MAX_HASHES = 20
-"""Of a log of up to a million records."""
+MAX_HASHES = 31
+"""Of a log of up to 999,999,999 records (checkpoint.py): 30 levels, and one more for growth."""
 _HASH_BYTES = 32
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,5}")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 class ProofKind(Enum):
