@@ -25,6 +25,7 @@ from firmware.capture.missing import explained
 from firmware.capture.page import take_page
 from firmware.config import Contest, KioskConfig
 from firmware.day.day import Moment
+from firmware.day.evidence import key_of_this_world, same_election
 from firmware.day.opening import SelfExamination
 from firmware.day.pin import Pin, read_pin
 from firmware.day.strips import DayStrips
@@ -147,8 +148,8 @@ def build_station(
         pin=Pin(read_pin(config.pin), ledger, time.monotonic),
         checks=SelfExamination(
             tps=config.tps.code,
-            election=lambda: _same_election(config),
-            key=lambda: _key_of_this_world(config, ledger),
+            election=lambda: same_election(config),
+            key=lambda: key_of_this_world(config, ledger.record_hashes()),
             ledger=ledger,
             folder=config.state,
             camera=camera,
@@ -181,12 +182,6 @@ def wall_clock() -> Moment:
     return Moment(now.unix, str(now.quality))
 
 
-def _same_election(config: KioskConfig) -> str:
-    if TrustRoots.load(config.trust).election.sha256 != config.definition.sha256:
-        raise Refused("trust-other-election")
-    return config.definition.sha256[:16]
-
-
 def _checkpoint(config: KioskConfig) -> str | None:
     """The signed end of the log for the strip; None when the signer does not answer, and the strip says so."""
     try:
@@ -194,17 +189,6 @@ def _checkpoint(config: KioskConfig) -> str | None:
     except SignerRefused as refusal:
         _log.warning("checkpoint.missing", code=refusal.code)
         return None
-
-
-def _key_of_this_world(config: KioskConfig, ledger: Ledger) -> str:
-    """The signer's key is this election's, and what it has sealed is what the ledger holds."""
-    signer = SignerClient(config.signer_socket)
-    device = signer.device()
-    compare(signer.head(), ledger.record_hashes())
-    claims = TrustRoots.load(config.trust).device(key_id(device.certificate)).claims
-    if claims.world is not config.mode:
-        raise SignerRefused("signer-mode", mode=str(config.mode), world=str(claims.world))
-    return f"{claims.serial}, {claims.protection}"
 
 
 def _agree(config: KioskConfig, ledger: Ledger) -> None:

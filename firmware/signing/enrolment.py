@@ -2,11 +2,13 @@
 
     <folder>/request.pem        PKCS#10, signed by the device key; it asks for the claims (keys.py) it needs
     <folder>/issued.pem         what came back: the device certificate, then the certificate of its issuer
+    <folder>/board.txt          the serial of the board that the key was made on, where boards have one; the self-test
+                                compares it with the board that it runs on, and so finds a card that was swapped
 
 The request's claims are wishes: the issuer looks at the device and grants what is true. What comes back is installed
 only when it is of this key, grants exactly what was asked for, and is signed by the issuer that comes with it. Whether
 that issuer is the election's is not for the device to judge: whoever verifies records judges that.
-Both files are public. Neither is ever overwritten: another certificate is another enrolment, of another key.
+All of them are public. None is ever overwritten: another certificate is another enrolment, of another key.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ from firmware.signing.keys import DeviceClaims, claims_extension, claims_of
 
 REQUEST_NAME = "request.pem"
 ISSUED_NAME = "issued.pem"
+BOARD_NAME = "board.txt"
+BOARD_SERIAL = Path("/proc/device-tree/serial-number")
+"""Where the kernel tells the serial that is burnt into the board, with a NUL behind it."""
 SERIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 """Of a device: it stands in its certificate, names its log and a file in the office."""
 MAX_FILE_BYTES = 64 * 1024
@@ -56,6 +61,12 @@ def make_request(key: ec.EllipticCurvePrivateKey, claims: DeviceClaims) -> x509.
 def keep_request(folder: Path, request: x509.CertificateSigningRequest) -> None:
     """Writes the request into the key's folder. Raises SignerRefused("key-exists") when there is one."""
     _keep(folder / REQUEST_NAME, request.public_bytes(Encoding.PEM))
+
+
+def keep_board(folder: Path, serial: Path = BOARD_SERIAL) -> None:
+    """Writes down which board the key was made on; nothing where boards have no serial."""
+    if serial.exists():
+        _keep(folder / BOARD_NAME, serial.read_bytes().rstrip(b"\0\n") + b"\n")
 
 
 def install(folder: Path, pem: bytes) -> Enrolled:
