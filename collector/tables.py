@@ -84,6 +84,17 @@ forks = sa.Table(
     sa.Column("received_at", sa.BigInteger, nullable=False),
 )
 
+set_aside = sa.Table(
+    "set_aside",
+    meta,
+    sa.Column("sha256", sa.LargeBinary(32), primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("code", sa.String(64), nullable=False),
+    sa.Column("message", sa.LargeBinary, nullable=False),
+    sa.Column("set_aside_at", sa.BigInteger, nullable=False),
+)
+"""What came out of the queue and is no record that can be stored, as it came (drain.py); `sha256` is the message's."""
+
 pictures = sa.Table(
     "pictures",
     meta,
@@ -104,6 +115,26 @@ uploads = sa.Table(
     sa.Column("changed_at", sa.BigInteger, nullable=False),
 )
 """Pictures on their way: the first `offset` bytes are on disk and were checked."""
+
+receipts = sa.Table(
+    "receipts",
+    meta,
+    sa.Column("sha256", sa.LargeBinary(32), primary_key=True),
+    sa.Column("cose", sa.LargeBinary, nullable=False),
+    sa.Column("record", sa.LargeBinary(32), nullable=False),
+    sa.Column("kid", sa.LargeBinary(8), nullable=False),
+    sa.Column("device", sa.String(40), nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("tps", sa.String(13), nullable=False),
+    sa.Column("contest", sa.String(64), nullable=False),
+    sa.Column("results", sa.JSON, nullable=False),
+    sa.Column("sealed_at", sa.BigInteger, nullable=False),
+    sa.Column("received_at", sa.BigInteger, nullable=False),
+    sa.Index("receipts_by_tps", "tps", "contest"),
+    sa.Index("receipts_by_chain", "kid", "sequence"),
+)
+"""Receipt codes that anybody brought (receipts.py): what a device signed about a record, without its pictures. They
+are never summed. `record` and `sequence` are those of the record that the code speaks of, which may not be here."""
 
 refusals = sa.Table(
     "refusals",

@@ -19,6 +19,7 @@ def upgrade() -> None:
     """Forward; there is no way back: nothing is taken away from a store of evidence."""
     _records()
     _pictures()
+    _receipts()
     op.create_table(
         "forks",
         sa.Column("sha256", sa.LargeBinary(32), primary_key=True),
@@ -27,6 +28,14 @@ def upgrade() -> None:
         sa.Column("sequence", sa.Integer, nullable=False),
         sa.Column("against", sa.LargeBinary(32), nullable=False),
         sa.Column("received_at", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "set_aside",
+        sa.Column("sha256", sa.LargeBinary(32), primary_key=True),
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("code", sa.String(64), nullable=False),
+        sa.Column("message", sa.LargeBinary, nullable=False),
+        sa.Column("set_aside_at", sa.BigInteger, nullable=False),
     )
     op.create_table(
         "refusals",
@@ -124,3 +133,22 @@ def _pictures() -> None:
         sa.Column("offset", sa.Integer, nullable=False),
         sa.Column("changed_at", sa.BigInteger, nullable=False),
     )
+
+
+def _receipts() -> None:
+    op.create_table(
+        "receipts",
+        sa.Column("sha256", sa.LargeBinary(32), primary_key=True),
+        sa.Column("cose", sa.LargeBinary, nullable=False),
+        sa.Column("record", sa.LargeBinary(32), nullable=False),
+        sa.Column("kid", sa.LargeBinary(8), nullable=False),
+        sa.Column("device", sa.String(40), nullable=False),
+        sa.Column("sequence", sa.Integer, nullable=False),
+        sa.Column("tps", sa.String(13), nullable=False),
+        sa.Column("contest", sa.String(64), nullable=False),
+        sa.Column("results", sa.JSON, nullable=False),
+        sa.Column("sealed_at", sa.BigInteger, nullable=False),
+        sa.Column("received_at", sa.BigInteger, nullable=False),
+    )
+    op.create_index("receipts_by_tps", "receipts", ["tps", "contest"])
+    op.create_index("receipts_by_chain", "receipts", ["kid", "sequence"])
