@@ -18,6 +18,7 @@ from firmware.processes import PROCESSES
 from firmware.records import Mode
 from firmware.signing import enrol, enrolment, key_file
 from firmware.signing.development_key import DevelopmentKey
+from firmware.signing.enrol import KeyPlace
 from firmware.signing.key_elsewhere import KeyElsewhere
 from firmware.signing.keys import DeviceClaims, DeviceKey, Protection, claims_of, open_device
 from firmware.signing.plain_key import make as make_plain
@@ -180,7 +181,9 @@ def test_a_key_that_is_elsewhere_asks_for_a_certificate() -> None:
 def test_a_serial_does_not_name_a_device(tmp_path: Path, serial: str) -> None:
     config = load_config(write_kiosk(tmp_path, {"driver": "sealed-credential"}))
     path = tmp_path / "device-key.cred"
-    refused("key-serial", lambda: enrol.request(config, serial, seal="host", credential=path, replace=False))
+    refused(
+        "key-serial", lambda: enrol.request(KeyPlace.of(config), serial, seal="host", credential=path, replace=False)
+    )
     assert not path.exists()
 
 
@@ -192,10 +195,10 @@ def test_a_training_kiosk_is_given_an_election_that_is_not_one(tmp_path: Path) -
 def test_a_training_kiosk_is_enrolled(tmp_path: Path) -> None:
     config = of_training(tmp_path)
     path = tmp_path / "device-key.cred"
-    before = TrainingKey.open(enrol.key_folder(config))
-    asked = enrol.request(config, "C1-0003", seal="host", credential=path, replace=False)
-    enrolment.install(enrol.key_folder(config), grant(asked))
-    after = TrainingKey.open(enrol.key_folder(config))
+    before = TrainingKey.open(KeyPlace.of(config).folder)
+    asked = enrol.request(KeyPlace.of(config), "C1-0003", seal="host", credential=path, replace=False)
+    enrolment.install(KeyPlace.of(config).folder, grant(asked))
+    after = TrainingKey.open(KeyPlace.of(config).folder)
     assert after.file.private_key.public_key() == before.file.private_key.public_key()
     assert after.certificate != before.certificate
     claims = claims_of(x509.load_der_x509_certificate(after.certificate))
@@ -204,8 +207,8 @@ def test_a_training_kiosk_is_enrolled(tmp_path: Path) -> None:
 
 def test_a_training_kiosk_is_enrolled_before_its_first_run(tmp_path: Path) -> None:
     config = of_training(tmp_path)
-    asked = enrol.request(config, "C1-0003", seal="host", credential=tmp_path / "none", replace=False)
-    key = TrainingKey.open(enrol.key_folder(config)).file.private_key.public_key()
+    asked = enrol.request(KeyPlace.of(config), "C1-0003", seal="host", credential=tmp_path / "none", replace=False)
+    key = TrainingKey.open(KeyPlace.of(config).folder).file.private_key.public_key()
     assert x509.load_pem_x509_csr(asked.encode()).public_key() == key
 
 
@@ -220,7 +223,10 @@ def of_training(folder: Path) -> KioskConfig:
 def test_a_key_that_the_kiosk_makes_is_enrolled(tmp_path: Path) -> None:
     config = load_config(write_kiosk(tmp_path, {"driver": "development-file"}))
     path = tmp_path / "device-key.cred"
-    refused("key-self-made", lambda: enrol.request(config, "C1-0001", seal="host", credential=path, replace=False))
+    refused(
+        "key-self-made",
+        lambda: enrol.request(KeyPlace.of(config), "C1-0001", seal="host", credential=path, replace=False),
+    )
 
 
 def test_the_key_is_of_another_world_than_the_election(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,11 @@ class MessageType(Enum):
     ACKNOWLEDGEMENT = "application/vnd.c1kiosk.acknowledgement+cbor; v=1"
     ELECTION = "application/vnd.c1kiosk.election+json; v=1"
     """The payload is a JSON file as it stands, not CBOR."""
+    RELEASE = "application/vnd.c1kiosk.release+json; v=1"
+    """So is this one's."""
+    ASSIGNMENT = "application/vnd.c1kiosk.assignment+cbor; v=1"
+    HANDOVER = "application/vnd.c1kiosk.hand-over+cbor; v=1"
+    TAKEOVER = "application/vnd.c1kiosk.take-over+cbor; v=1"
 
 
 class SigningKey(Protocol):

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, assert_never
+from typing import NoReturn, Self, assert_never
 
 import click
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from firmware.config import KeyDriver, KioskConfig, load_config
 from firmware.errors import Refused, SignerRefused
 from firmware.messages import both
+from firmware.records import Mode
 from firmware.signing import durable, enrolment, sealed_key
 from firmware.signing.key_elsewhere import KeyElsewhere
 from firmware.signing.keys import DeviceClaims, Protection, claims_of
@@ -32,41 +34,59 @@ CREDENTIAL_FILE = Path("/etc/c1kiosk/device-key.cred")
 """Where the unit's LoadCredentialEncrypted= looks (systemd/signer-sealed.conf)."""
 
 
-def key_folder(config: KioskConfig) -> Path:
-    """Where the key's certificate is, and the key itself when it is a plain file."""
-    return config.key_folder / "key"
+@dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """Where a device's key is made, and for which world."""
+
+    folder: Path
+    """Of the request and the certificate, and of the key itself when it is a plain file."""
+    driver: KeyDriver
+    tcti: str
+    world: Mode
+
+    @classmethod
+    def of(cls, config: KioskConfig) -> Self:
+        """As kiosk.toml and the election say."""
+        return cls(config.key_folder / "key", config.file.key.driver, config.file.key.tcti, config.mode)
 
 
-def request(config: KioskConfig, serial: str, *, seal: str, credential: Path, replace: bool) -> str:
+def request(
+    place: KeyPlace,
+    serial: str,
+    *,
+    seal: str,
+    credential: Path,
+    replace: bool,
+    board: Path = Path(enrolment.BOARD_SERIAL),
+) -> str:
     """Makes the device's key and returns the request for its certificate, PEM. Raises SignerRefused (`key-...`)."""
-    folder = key_folder(config)
+    folder = place.folder
     if not enrolment.SERIAL.fullmatch(serial):
         raise SignerRefused("key-serial", serial=serial)
     if (folder / enrolment.REQUEST_NAME).exists():
         raise SignerRefused("key-exists", file=str(folder / enrolment.REQUEST_NAME))
     _make_folder(folder.parent)
-    key, protection = _make(config, seal, credential, replace)
-    made = enrolment.make_request(key, DeviceClaims(config.mode, serial, protection))
+    key, protection = _make(place, seal, credential, replace)
+    made = enrolment.make_request(key, DeviceClaims(place.world, serial, protection))
     _make_folder(folder)
+    enrolment.keep_board(folder)
     enrolment.keep_request(folder, made)
     return made.public_bytes(Encoding.PEM).decode()
 
 
-def _make(
-    config: KioskConfig, seal: str, credential: Path, replace: bool
-) -> tuple[ec.EllipticCurvePrivateKey, Protection]:
-    match config.file.key.driver:
+def _make(place: KeyPlace, seal: str, credential: Path, replace: bool) -> tuple[ec.EllipticCurvePrivateKey, Protection]:
+    match place.driver:
         case KeyDriver.TPM:
             from firmware.signing import tpm_key
 
-            return KeyElsewhere(tpm_key.make(config.file.key.tcti, replace=replace)), Protection.TPM
+            return KeyElsewhere(tpm_key.make(place.tcti, replace=replace)), Protection.TPM
         case KeyDriver.SEALED_CREDENTIAL:
             if replace:
                 credential.unlink(missing_ok=True)
             return sealed_key.make(credential, seal), Protection.SEALED_FILE
         case KeyDriver.TRAINING_FILE:
-            key = TrainingKey.open(key_folder(config)).file.private_key
-            _hand_over(key_folder(config))
+            key = TrainingKey.open(place.folder).file.private_key
+            _hand_over(place.folder)
             return key, Protection.PLAIN_FILE
         case KeyDriver.DEVELOPMENT_FILE as driver:
             raise SignerRefused("key-self-made", driver=str(driver))
@@ -107,7 +127,8 @@ _config = click.option("--config", "path", type=click.Path(path_type=Path), defa
 def request_command(path: Path, serial: str, seal: str, credential: Path, replace: bool) -> None:
     """Make this device's key; print the request for its certificate."""
     try:
-        click.echo(request(load_config(path), serial, seal=seal, credential=credential, replace=replace), nl=False)
+        place = KeyPlace.of(load_config(path))
+        click.echo(request(place, serial, seal=seal, credential=credential, replace=replace), nl=False)
     except Refused as refusal:
         _refuse(refusal)
 
@@ -118,7 +139,7 @@ def request_command(path: Path, serial: str, seal: str, credential: Path, replac
 def install_command(path: Path, certificate: Path) -> None:
     """Install what the issuer made of the request: the device's certificate, then the issuer's own, PEM."""
     try:
-        enrolled = enrolment.install(key_folder(load_config(path)), certificate.read_bytes())
+        enrolled = enrolment.install(KeyPlace.of(load_config(path)).folder, certificate.read_bytes())
         claims = claims_of(enrolled.certificate)
     except Refused as refusal:
         _refuse(refusal)

@@ -65,6 +65,7 @@ def keep_request(folder: Path, request: x509.CertificateSigningRequest) -> None:
 
 def keep_board(folder: Path, serial: Path = BOARD_SERIAL) -> None:
     """Writes down which board the key was made on; nothing where boards have no serial."""
+    (folder / BOARD_NAME).unlink(missing_ok=True)  # of a try that was cut before its request was kept
     if serial.exists():
         _keep(folder / BOARD_NAME, serial.read_bytes().rstrip(b"\0\n") + b"\n")
 

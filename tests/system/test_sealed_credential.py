@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from firmware.config import load_config
 from firmware.errors import SignerRefused
 from firmware.signing import enrol, enrolment, sealed_key
+from firmware.signing.enrol import KeyPlace
 from firmware.signing.keys import DeviceKey, Protection
 from firmware.signing.sealed_key import CREDENTIAL, FOLDER_VARIABLE, SealedKey
 from tests.key_contract import KeyContract, grant
@@ -61,7 +62,7 @@ class TestSealedCredential(KeyContract):
     @pytest.fixture
     def key(self, office: Office) -> DeviceKey:
         assert office.install(grant(office.request().stdout)).exit_code == 0
-        return SealedKey.open(enrol.key_folder(load_config(office.config)), office.opened())
+        return SealedKey.open(KeyPlace.of(load_config(office.config)).folder, office.opened())
 
 
 def test_the_key_touches_the_disk(office: Office) -> None:
@@ -76,7 +77,7 @@ def test_the_key_touches_the_disk(office: Office) -> None:
 def test_a_device_is_enrolled_twice(office: Office) -> None:
     first = office.request()
     assert (office.request().exit_code, "key-exists" in office.request("--replace").output) == (1, True)
-    (enrol.key_folder(load_config(office.config)) / enrolment.REQUEST_NAME).unlink()
+    (KeyPlace.of(load_config(office.config)).folder / enrolment.REQUEST_NAME).unlink()
     assert "key-exists" in office.request().output
     second = office.request("--replace")
     assert second.stdout != first.stdout
