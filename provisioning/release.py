@@ -159,15 +159,27 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def list_tree(root: Path, folders: Iterable[str]) -> Iterator[Entry]:
-    """Everything in `folders` below `root`, links not followed; folders that are not there have nothing in them."""
+    """Everything in `folders` below `root`; folders that are not there have nothing in them.
+
+    A link is not followed, unless it is one of `folders` itself: /opt/c1kiosk links to the release that is in use.
+    """
     for folder in folders:
         top = root / folder
-        if top.is_symlink() or not top.exists():
-            continue
-        yield _entry(root, top)
-        for where, folders_in, files in os.walk(top):
+        if os.path.lexists(top):
+            yield _entry(folder, top)
+        start = _inside(root, top)
+        for where, folders_in, files in os.walk(start):
+            below = Path(folder) / Path(where).relative_to(start)
             for name in sorted([*folders_in, *files]):
-                yield _entry(root, Path(where) / name)
+                yield _entry((below / name).as_posix(), Path(where) / name)
+
+
+def _inside(root: Path, top: Path) -> Path:
+    """Where a folder lies, its link followed as the device would, that is below `root`."""
+    if not top.is_symlink():
+        return top
+    target = top.readlink()
+    return root / target.relative_to("/") if target.is_absolute() else top.parent / target
 
 
 def make_manifest(
@@ -181,9 +193,9 @@ def make_manifest(
     return msgspec.structs.replace(empty, entries=tuple(entries))
 
 
-def _entry(root: Path, path: Path) -> Entry:
+def _entry(name: str, path: Path) -> Entry:
     found = path.lstat()
-    name, mode = path.relative_to(root).as_posix(), f"{stat.S_IMODE(found.st_mode):04o}"
+    mode = f"{stat.S_IMODE(found.st_mode):04o}"
     owner = f"{found.st_uid}:{found.st_gid}"
     if stat.S_ISLNK(found.st_mode):
         return Entry(name, Kind.LINK, mode, owner, target=str(path.readlink()))

@@ -85,6 +85,20 @@ def test_a_device_was_changed(device: Path, manifest: Manifest, name: str) -> No
     assert (what, path) in found(device, manifest)
 
 
+@pytest.mark.parametrize("target", ["c1kiosk-releases/0.1.0", "/opt/c1kiosk-releases/0.1.0"])
+def test_the_release_in_use_is_behind_a_link(device: Path, target: str) -> None:
+    (device / "opt/c1kiosk-releases").mkdir()
+    (device / "opt/c1kiosk").rename(device / "opt/c1kiosk-releases/0.1.0")
+    (device / "opt/c1kiosk").symlink_to(target)
+    manifest = release.make_manifest(device, "0.1.0")
+    assert PROGRAM in {entry.path for entry in manifest.entries}
+    (device / "opt/c1kiosk-releases/0.1.0/firmware/cli.py").write_text("print(2)\n")
+    assert found(device, manifest) == [("changed", PROGRAM)]
+    _relink(device / "opt/c1kiosk", "c1kiosk-releases/older")
+    assert ("link", "opt/c1kiosk") in found(device, manifest)
+    assert ("missing", PROGRAM) in found(device, manifest)
+
+
 def test_files_of_others_are_not_looked_at(device: Path, manifest: Manifest) -> None:
     (device / "etc/hostname").write_text("other\n")
     _write(device / "etc/systemd/system/cron.service", "[Service]\n")
