@@ -31,6 +31,9 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 MAX_COPIES = 30
 """Receipts of one contest: a witness for each of 24 parties, the KPPS, the Pengawas, and spares."""
 
+CUSTODY = "custody"
+"""Folder beside kiosk.toml; no key names it, for there is one place to look."""
+
 TpsCode = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{13}$")]
 """Kemendagri 2/2/2/4 digits and three of the TPS number."""
 
@@ -361,6 +364,8 @@ class KioskConfig:
     models: Path
     trust: Path
     pin: Path
+    custody: Path
+    """Folder of this device's hand-overs, beside kiosk.toml (signing/custody_folder.py)."""
     lan: LanFiles | None = None
     uplink_tls: UplinkFiles | None = None
 
@@ -388,6 +393,11 @@ class KioskConfig:
     def signer_socket(self) -> Path:
         """Where the signer listens."""
         return self.run / "signer.sock"
+
+    @property
+    def head_socket(self) -> Path:
+        """Where the signer tells the head of its log and does nothing else."""
+        return self.run / "head.sock"
 
     @property
     def station_socket(self) -> Path:
@@ -433,6 +443,7 @@ def load_config(path: Path) -> KioskConfig:
         models=folder / entry.models,
         trust=folder / entry.trust,
         pin=folder / entry.pin,
+        custody=folder / CUSTODY,
         lan=_lan(folder, entry.lan) if entry.lan else None,
         uplink_tls=_uplink_files(folder, entry.uplink) if entry.uplink.ca else None,
     )

@@ -14,6 +14,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
 from types import FrameType
@@ -95,6 +96,14 @@ def serve_unix(
     _serve(app, listen_unix(path, users, stranger), lambda: path.unlink(missing_ok=True))
 
 
+def serve_unix_aside(
+    app: WSGIApplication, path: Path, users: Collection[int] = (), stranger: Callable[[int], None] = _ignore
+) -> None:
+    """As serve_unix, in a thread that ends with the process; returns at once."""
+    server = _server(app, listen_unix(path, users, stranger), threads=1)
+    threading.Thread(target=server.run, name=path.name, daemon=True).start()
+
+
 def serve_loopback(app: WSGIApplication, port: int) -> None:
     """Serves `app` on 127.0.0.1:`port` until SIGTERM or Ctrl-C."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -105,20 +114,24 @@ def serve_loopback(app: WSGIApplication, port: int) -> None:
 
 
 def _serve(app: WSGIApplication, listener: socket.socket, close: Callable[[], None]) -> None:
-    server = create_server(
-        app,
-        sockets=[listener],
-        threads=THREADS,
-        max_request_body_size=MAX_BODY_BYTES,
-        ident=None,
-        clear_untrusted_proxy_headers=True,
-    )
+    server = _server(app, listener, THREADS)
     signal.signal(signal.SIGTERM, _stop)
     try:
         server.run()
     finally:
         server.close()
         close()
+
+
+def _server(app: WSGIApplication, listener: socket.socket, threads: int) -> Any:
+    return create_server(
+        app,
+        sockets=[listener],
+        threads=threads,
+        max_request_body_size=MAX_BODY_BYTES,
+        ident=None,
+        clear_untrusted_proxy_headers=True,
+    )
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -49,14 +49,15 @@ def _endpoint(config: KioskConfig) -> None:
 
 
 def _signer(config: KioskConfig) -> None:
-    from firmware.http import serve_unix, users_named
-    from firmware.signing.service import create_app, system_clock
+    from firmware.http import serve_unix, serve_unix_aside, users_named
+    from firmware.signing.service import create_app, create_head_app, system_clock
     from firmware.signing.signer import Signer
 
     key, counter = _open_key(config)
     signer = Signer(config.key_folder, key, system_clock, counter)
     if signer.world is not config.mode:
         raise SignerRefused("key-world", world=str(signer.world), mode=str(config.mode))
+    serve_unix_aside(create_head_app(signer), config.head_socket, users_named("c1kiosk-stick"), signer.stranger)
     serve_unix(create_app(signer, key), config.signer_socket, users_named("c1kiosk-station"), signer.stranger)
 
 

@@ -76,6 +76,11 @@ def bytes_of(entries: Entries) -> int:
     return sum(_BLOCK + size + -size % _BLOCK for size in sizes) + len(_END)
 
 
+def index_name(entries: Entries) -> str:
+    """A short name for the archive of these entries: two of them do not share 48 bits of hash by chance."""
+    return hashlib.sha256(index(entries)).hexdigest()[:12]
+
+
 def read(file: BinaryIO) -> Iterator[Member]:
     """The members after the index, one by one. Raises VerificationRefused("bundle-...").
 

@@ -6,6 +6,8 @@
     GET  /v1/checkpoint                           -> a signed note (text), see checkpoint.py
     any refusal                                   -> { "code", "details" }, status 422; 503 when the disk fails
 
+On a socket of its own (`head.sock`) only /v1/checkpoint answers: for the process that writes USB sticks.
+
 Who may connect is decided by user id (firmware/http.py). All bodies but the note are deterministic CBOR. Every refusal
 is in the signer's journal (journal.py) before it is answered, and so is whoever may not connect.
 """
@@ -83,6 +85,21 @@ def create_app(signer: Signer, key: DeviceKey) -> Flask:
     @app.errorhandler(OSError)
     def disk(fault: OSError) -> Response:
         return _disk(fault)
+
+    return app
+
+
+def create_head_app(signer: Signer) -> Flask:
+    """Tells the signed head of the log and nothing else."""
+    app = Flask(__name__)
+
+    @app.get("/v1/checkpoint")
+    def checkpoint() -> Response:
+        return Response(signer.checkpoint(), content_type="text/plain; charset=utf-8")
+
+    @app.errorhandler(Refused)
+    def refused(refusal: Refused) -> Response:
+        return _refuse(signer, _refusal(refusal.code, refusal.details, 422), refusal.code)
 
     return app
 
