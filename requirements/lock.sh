@@ -14,8 +14,8 @@ lock() { "$tool/bin/uv" pip compile pyproject.toml --universal --python-version 
 lock -o requirements/kiosk.txt
 lock --extra tpm -c requirements/kiosk.txt -o requirements/tpm.txt
 lock --extra tables --extra pkcs11 -c requirements/kiosk.txt -o requirements/office.txt
-lock --extra collector --extra queue --extra tables --group dev -o requirements/dev.txt
-lock --extra collector --extra queue --extra tables --extra pkcs11 --group dev --group system -o requirements/system.txt
+lock --extra collector --extra queue --extra s3 --extra tables --group dev -o requirements/dev.txt
+lock --extra collector --extra queue --extra s3 --extra tables --extra pkcs11 --group dev --group system -o requirements/system.txt
 "$tool/bin/uv" pip compile --group builder -c requirements/kiosk.txt --universal --python-version 3.11 --generate-hashes --no-header -q \
     -o requirements/builder.txt
 lock --group fuzz -c requirements/dev.txt -o requirements/fuzz.txt
