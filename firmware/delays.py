@@ -19,3 +19,12 @@ PIN_FIRST_LOCK = 30.0
 
 PIN_LONGEST_LOCK = 3600.0
 """Where doubling ends: a ketua who remembers after all can still seal this night."""
+
+TURN = 5.0
+"""For a command to get its turn: each takes milliseconds, or a stalled card's seconds."""
+
+LONGEST_WORK = 900.0
+"""Nothing that runs aside takes longer: thirty receipts of 30 s each, drawn as pictures at 9600 baud."""
+
+LONGEST_LOOK = 60.0
+"""From one look under the camera to the next at most: a camera that hangs is given up and replaced well within it."""

@@ -7,12 +7,14 @@ meanwhile, in which everything else is answered `busy`. What goes wrong ends in 
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import structlog
 
+from firmware import delays
 from firmware.errors import Refused
 from firmware.events import Event, Journal
 from firmware.panel.view import Answer, Notice
@@ -29,6 +31,8 @@ class Machine(ABC):
         self._start = start
         self._lock = threading.Lock()
         self._state = State.STARTING
+        self._working_since: float | None = None
+        """Of the monotonic clock; None while nothing runs aside."""
         self._notice: Notice | None = None
 
     @abstractmethod
@@ -74,8 +78,26 @@ class Machine(ABC):
         if answer is Answer.ACCEPTED:
             self._notice = None
             self._enter(state)
-            self._start(lambda: self._guarded(work))
+            began = self._working_since = time.monotonic()
+            self._start(lambda: self._aside(work, began))
         return answer
+
+    def _aside(self, work: Callable[[], None], began: float) -> None:
+        try:
+            self._guarded(work)
+        finally:
+            if self._working_since == began:  # else the next work has begun
+                self._working_since = None
+
+    def works(self) -> bool:
+        """Whether a command would get its turn now, and no work has been going on for longer than any takes."""
+        since = self._working_since
+        if since is not None and time.monotonic() - since > delays.LONGEST_WORK:
+            return False
+        if not self._lock.acquire(timeout=delays.TURN):
+            return False
+        self._lock.release()
+        return True
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Runs work to its end; whatever goes wrong is shown as a fault, and written down if the disk lets us."""

@@ -7,19 +7,24 @@ the process that holds the key has no picture decoder in it, the one that holds 
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import structlog
 
+from firmware.alive import SELF_CHECKS
 from firmware.config import KeyDriver, KioskConfig, load_config
 from firmware.errors import SignerRefused
+from firmware.heartbeat import beating
 
 if TYPE_CHECKING:
     from firmware.signing.keys import Counter, DeviceKey
@@ -120,5 +125,10 @@ def log_to_stderr() -> None:
 @click.option("--config", "path", type=click.Path(path_type=Path), default="/etc/c1kiosk/kiosk.toml", show_default=True)
 def run_command(process: str, path: Path) -> None:
     """Run one process of the kiosk until SIGTERM or Ctrl-C."""
+    faulthandler.enable()  # systemd ends what hangs with SIGABRT: the journal then says where every thread was
     log_to_stderr()
-    PROCESSES[process](load_config(path))
+    config = load_config(path)
+    with ExitStack() as alive:
+        if process in SELF_CHECKS:
+            alive.enter_context(beating(partial(SELF_CHECKS[process], config)))
+        PROCESSES[process](config)

@@ -49,6 +49,7 @@ class Station(DayMachine):
         super().__init__(place, parts)
         self._live = Live(parts.camera, parts.layouts, parts.clock)
         self._watched_until = 0.0
+        self._looked = parts.clock()
         self._shown = self._look()
 
     @classmethod
@@ -121,7 +122,12 @@ class Station(DayMachine):
         else:
             self._live.rest()
         self._light()
+        self._looked = self._parts.clock()
         return wait
+
+    def alive(self) -> bool:
+        """Whether this station does its work: it takes commands, and looks under the camera (`watch`)."""
+        return self._parts.clock() - self._looked < delays.LONGEST_LOOK and self.works()
 
     @property
     def _takes_pages(self) -> bool:

@@ -36,7 +36,8 @@ VENDOR_HOME = {
     "alembic": {"collector/migrate.py", "collector/migrations/"},
     "cheroot": {"firmware/endpoint/cheroot_server.py"},
     "httpcore": {"firmware/uplink/"},
-    "sdnotify": {"firmware/uplink/heartbeat.py"},
+    "obstore": {"collector/s3_pictures.py"},
+    "sdnotify": {"firmware/heartbeat.py"},
     "nats": {"collector/nats_queue.py"},
     "waitress": {"firmware/http.py", "collector/main.py"},
 }

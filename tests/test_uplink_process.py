@@ -14,11 +14,11 @@ import pytest
 
 from firmware.config import load_config
 from firmware.errors import LayoutRefused
+from firmware.heartbeat import Heartbeat
 from firmware.ledger.outbox import Outbox
 from firmware.messages import sentence
 from firmware.records import DeliveryState, Mode
 from firmware.uplink.backoff import LONGEST_OF_ALL_SECONDS
-from firmware.uplink.heartbeat import Heartbeat
 from firmware.uplink.network import NetworkWatch
 from firmware.uplink.outcome import Outcome
 from firmware.uplink.process import Loop, Way, serve

@@ -6,6 +6,7 @@ POST /examine /open /review /close /back      the day; /open and /close take an 
 POST /contest/{id} /aside                     which contest is at hand
 POST /press /pending/{replace|keep} /accept /fields/{id} /undo /seal /amend/{reason} /drop
 POST /reprint /strip/{copy}/{whole|spoiled} /retry
+GET  /alive                    204, or 503 when the station no longer does its work (the watchdog asks)
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ def _add_pictures(app: Flask, station: Station) -> None:
     @app.get("/session")
     def session() -> Response:
         return _json(station.view(watching="watching" in request.args))
+
+    @app.get("/alive")
+    def alive() -> Response:
+        return Response(status=204 if station.alive() else 503)
 
     @app.get("/live/picture")
     def live_picture() -> Response:

@@ -21,13 +21,13 @@ import structlog
 
 from firmware.config import Collector, KioskConfig, Order
 from firmware.errors import LayoutRefused, LedgerRefused
+from firmware.heartbeat import Heartbeat
 from firmware.ledger.outbox import Outbox
 from firmware.ledger.store import Ledger
 from firmware.records import Mode
 from firmware.signing.trust import TrustRoots
 from firmware.signing.verification import verify_acknowledgement
 from firmware.uplink.forwarder import Forwarder
-from firmware.uplink.heartbeat import Heartbeat
 from firmware.uplink.network import NetworkWatch
 from firmware.uplink.outcome import Attempt
 from firmware.uplink.tls import client_context
