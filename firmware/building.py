@@ -24,6 +24,7 @@ from firmware.capture.camera_programs import camera_program
 from firmware.capture.missing import explained
 from firmware.capture.page import take_page
 from firmware.config import Contest, KioskConfig
+from firmware.day import custody
 from firmware.day.day import Moment
 from firmware.day.evidence import key_of_this_world, same_election
 from firmware.day.opening import SelfExamination
@@ -47,6 +48,8 @@ from firmware.receipt.connecting import printer_of
 from firmware.receipt.printer import Printer
 from firmware.receipts import Receipts
 from firmware.records import Confirmation, Delivery, DeliveryState, Page, RefusedPage
+from firmware.selftest.devices import Bench, Presses, TriedPanel
+from firmware.selftest.lending import add_trial
 from firmware.signing.client import SignerClient
 from firmware.signing.draft import RecordContext, draft_record
 from firmware.signing.head import compare
@@ -54,6 +57,7 @@ from firmware.signing.keys import DeviceClaims, key_id
 from firmware.signing.service import system_clock
 from firmware.signing.trust import TrustRoots
 from firmware.station import Station
+from firmware.uplink.stick_notes import FOLDER, notes_to_show
 
 _log = structlog.get_logger(__name__)
 
@@ -86,10 +90,15 @@ def serve_station(config: KioskConfig, camera: Camera) -> None:
         closing(Fittings(config.file.panel)) as fittings,
     ):
         signer, printer = SignerClient(config.signer_socket), open_printer(config)
-        station = build_station(config, ledger, signer, camera, printer, panel=fittings.panel)
-        fittings.listen(hands_on(station))
+        panel = TriedPanel(fittings.panel)
+        station = build_station(config, ledger, signer, camera, printer, panel=panel)
+        heard = Presses(hands_on(station))
+        fittings.listen(heard)
+        app = create_app(station)
+        bench = Bench(lambda: camera, lambda: printer, lambda: (panel, heard), config.file.printer.width_dots)
+        add_trial(app, station, bench)
         with watching(station):
-            serve_unix(create_app(station), config.station_socket, users_named("c1kiosk-endpoint"))
+            serve_unix(app, config.station_socket, users_named("c1kiosk-endpoint"))
 
 
 @contextmanager
@@ -155,10 +164,12 @@ def build_station(
             camera=camera,
             printer=printer,
             now=wall_clock,
+            custody=lambda: custody.examine(config),
         ),
         agree=lambda: _agree(config, ledger),
         now=wall_clock,
         deliveries=deliveries_of(config),
+        sticks=lambda: notes_to_show(config.run / FOLDER),
         start=start,
         panel=panel,
         layouts=layouts,

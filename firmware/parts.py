@@ -15,6 +15,7 @@ from firmware.ledger.store import Ledger
 from firmware.panel.panel import Panel, SilentPanel
 from firmware.receipts import Document, Receipts
 from firmware.records import Confirmation, Delivery, Frame, Mode, Page, RefusedPage, SealedRecord, StoredRecord, Tally
+from firmware.uplink.stick_notes import StickNote
 
 
 class Sealer(Protocol):
@@ -97,6 +98,8 @@ class Parts:
     """How far these records have come, to every collector."""
     start: Callable[[Callable[[], None]], None]
     """Runs work aside: a thread on the kiosk, at once in tests."""
+    sticks: Callable[[], Sequence[StickNote]] = tuple
+    """What the stick's unit tells of every USB stick."""
     layouts: Sequence[FormLayout] = ()
     """Forms that a person is told apart from the right one while bringing a page."""
     panel: Panel = SilentPanel()  # noqa: RUF009 - it holds nothing

@@ -66,6 +66,7 @@ class Station(DayMachine):
         if watching:
             self._watched_until = self._parts.clock() + delays.WATCHED
         shown = show.with_deliveries(self._shown, self._parts.deliveries)
+        shown = show.with_sticks(shown, self._parts.sticks())
         digest = hashlib.sha256(msgspec.json.encode(shown)).hexdigest()
         live = self._live.view if self._takes_pages else None
         wait = math.ceil(self._parts.pin.locked_seconds)

@@ -57,6 +57,7 @@ from firmware.signing.signer import ClockQuality, ClockReading, Signer
 from firmware.states import State
 from firmware.station import Station
 from firmware.tally.decide import decide
+from firmware.uplink.stick_notes import StickNote
 from tests import readings
 from tests.strips import PLACE, PPWP_2024, TPS
 
@@ -120,6 +121,8 @@ class Room:
     """Where work waits when it is not to be done at once."""
     deliveries: tuple[Delivery, ...] = ()
     """Of every record."""
+    sticks: tuple[StickNote, ...] = ()
+    """What is told of USB sticks."""
     forms: tuple[str, ...] = (FORM,)
     """Of the contests of the day."""
     begins_open: bool = True
@@ -184,6 +187,7 @@ class Room:
             agree=lambda: compare(self.signer.head(), ledger.record_hashes()),
             now=lambda: MOMENT,
             deliveries=lambda records: [replace(entry, record=name) for name in records for entry in self.deliveries],
+            sticks=lambda: self.sticks,
             start=self._start,
             panel=self.panel,
             clock=self.clock,

@@ -18,6 +18,7 @@ from firmware.panel.view import (
     DayView,
     DeliveryView,
     FieldView,
+    Notice,
     PageView,
     Paper,
     PrintView,
@@ -31,6 +32,8 @@ from firmware.session.counting import Counting
 from firmware.states import WORKING, State
 from firmware.tally.review import Review
 from firmware.tally.wording import describe
+from firmware.uplink.stick import StickState
+from firmware.uplink.stick_notes import StickNote
 
 
 def field_views(layout: FormLayout, review: Review) -> tuple[FieldView, ...]:
@@ -85,6 +88,18 @@ def with_deliveries(view: SessionView, ask: Callable[[Sequence[bytes]], Iterable
         for entry in view.contests
     )
     return msgspec.structs.replace(view, contests=contests)
+
+
+def with_sticks(view: SessionView, notes: Iterable[StickNote]) -> SessionView:
+    """The view with what is told of USB sticks."""
+    return msgspec.structs.replace(view, sticks=tuple(map(_stick, notes)))
+
+
+def _stick(note: StickNote) -> Notice:
+    """Until a stick is unmounted nobody is told that it is done."""
+    state = note.state if note.loose else StickState.WRITING
+    values: dict[str, str | int | float] = {"percent": note.percent, "records": note.records}
+    return Notice(f"stick.{state}", values, state in (StickState.WRITTEN, StickState.ALREADY))
 
 
 def lamp(view: SessionView) -> LampState:

@@ -212,6 +212,8 @@ class SessionView(_View, frozen=True):
     can_undo: bool
     prints: PrintView | None
     """What is on paper of the record at hand, or of the opening or closing of the day."""
+    sticks: tuple[Notice, ...] = ()
+    """What becomes of the USB sticks that are plugged in, and of those that were pulled out too early."""
     live: LiveView | None = None
     """None while no page can be brought."""
     pin_wait: int = 0
