@@ -38,6 +38,8 @@ class SelfExamination:
     camera: Camera
     printer: Printer
     now: Callable[[], Moment]
+    custody: Callable[[], Checked | None]
+    """Through whose hands it came (custody.py); None: nothing to tell."""
     pause: Callable[[float], None] = time.sleep
 
     def __call__(self) -> tuple[Checked, ...]:
@@ -51,6 +53,7 @@ class SelfExamination:
             self._camera(),
             self._printer(),
             self._clock(),
+            *filter(None, (self.custody(),)),
         )
 
     def _ledger(self) -> str:

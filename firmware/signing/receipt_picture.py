@@ -1,4 +1,4 @@
-"""Finds a receipt's code in a picture of the receipt: a photograph, a scan, or the print itself."""
+"""Finds a code in a picture of a receipt or label: a photograph, a scan, or the print itself."""
 
 from __future__ import annotations
 
@@ -24,18 +24,28 @@ MENDS = (0, 5, 3)
 through a corner mark hides the whole code."""
 
 
-def read_code(data: bytes) -> str:
-    """The text of the one receipt code in a JPEG, PNG or WebP. Raises VerificationRefused (`picture-...`)."""
+def read_code(data: bytes, prefix: str = PREFIX) -> str:
+    """The text of the one code in a JPEG, PNG or WebP that begins with `prefix`, a receipt's unless told otherwise.
+
+    Raises VerificationRefused (`picture-...`).
+    """
+    found = codes_in(data, PREFIX)
+    if len(found) > 1:
+        raise VerificationRefused("picture-several-codes", found=len(found))
+    if not found:
+        raise VerificationRefused("picture-no-code")
+    return found.pop()
+
+
+def codes_in(data: bytes, prefix: str) -> set[str]:
+    """The texts that begin with `prefix`, of the first look that finds any; raises VerificationRefused."""
     gray = _gray(data)
     for mend, scale in product(MENDS, SCALES):
         if gray.size * scale * scale > MAX_SCALED_PIXELS:
             continue
-        found = {text for text in _codes(gray, scale, mend) if text.startswith(PREFIX)}
-        if len(found) > 1:
-            raise VerificationRefused("picture-several-codes", found=len(found))
-        if found:
-            return found.pop()
-    raise VerificationRefused("picture-no-code")
+        if found := {text for text in _codes(gray, scale, mend) if text.startswith(prefix)}:
+            return found
+    return set()
 
 
 def _codes(gray: Gray, scale: float, mend: int) -> list[str]:
