@@ -39,16 +39,21 @@ _HTTP_CODES = {413: "collector-too-large"}
 """Of what werkzeug refuses by itself; anything else is a wrong address or method."""
 RETRY_SECONDS = 30
 """After which a sender may ask again when nothing can be taken now."""
+NOT_YET_SECONDS = 2
+"""The same, for what waits in the queue: longer than the drain takes as long as the database is there."""
 
 _log = structlog.get_logger(__name__)
 
 
-def add_error_handlers(app: Flask, tell: Callable[[str], None]) -> None:
-    """Every problem becomes JSON {"code", "message"}; `tell` gets the code of what was handed in and refused."""
+def add_error_handlers(app: Flask, tell: Callable[[str], None], may_wait: Callable[[str], bool]) -> None:
+    """Every problem becomes JSON {"code", "message"}; `tell` gets the code of what was handed in and refused;
+    `may_wait` says whether a record that is not stored may be in a queue."""
 
     @app.errorhandler(CollectorRefused)
     @app.errorhandler(VerificationRefused)
     def refused(refusal: Refused) -> Response:
+        if refusal.code == "collector-unknown-record" and may_wait(refusal.details["record"]):
+            return _later(CollectorRefused("collector-not-yet"), NOT_YET_SECONDS)
         _log.warning("collector.refused", code=refusal.code, path=request.path)
         if request.method not in ("GET", "HEAD"):
             tell(refusal.code)
@@ -58,15 +63,19 @@ def add_error_handlers(app: Flask, tell: Callable[[str], None]) -> None:
     @app.errorhandler(OSError)
     def unavailable(error: Exception) -> Response:
         _log.error("collector.storage", problem=str(error))
-        response = _answer(CollectorRefused("collector-unavailable"), HTTPStatus.SERVICE_UNAVAILABLE)
-        response.headers["Retry-After"] = str(RETRY_SECONDS)
-        return response
+        return _later(CollectorRefused("collector-unavailable"), RETRY_SECONDS)
 
     @app.errorhandler(HTTPException)
     def wrong_request(error: HTTPException) -> Response:
         status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
         code = _HTTP_CODES.get(status, "collector-unavailable" if status >= 500 else "collector-address")
         return _answer(CollectorRefused(code, most=MAX_BYTES), status)
+
+
+def _later(refusal: Refused, seconds: int) -> Response:
+    response = _answer(refusal, HTTPStatus.SERVICE_UNAVAILABLE)
+    response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 def _answer(refusal: Refused, status: int) -> Response:

@@ -10,7 +10,8 @@
 
 Pictures are in tus.py, the pages for people and KPU's JSON in pages.py. Every other answer is JSON {"code",
 "message"}: 4xx when this is not taken, 5xx when nothing can be taken now. A record is verified, then stored, and only
-then acknowledged; sent again, it is answered with the same bytes.
+then acknowledged; sent again, it is answered with the same bytes. With a queue before the database, intake.py says what
+is different.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from flask import Blueprint, Flask, Response, jsonify, request
 
 from collector.answers import add_error_handlers
 from collector.callers import Callers
+from collector.intake import Intake
 from collector.notes import checkpoint_of, growth_note, proof_note
 from collector.pages import Shelf, kpu_routes, page_routes
 from collector.pictures import PictureFolder, PictureStore
-from collector.receiving import Arrival
+from collector.receiving import Arrival, Held
 from collector.refusals import Refusals
 from collector.store import RecordStore
 from collector.submission import CollectorRefused, hash_of, submission_of
@@ -49,9 +51,10 @@ def create_app(
     clock: Callable[[], float],
     callers: Callers | None = None,
     keeper: PictureStore | None = None,
+    intake: Intake | None = None,
 ) -> Flask:
     """The collector as a WSGI application; `clock` gives Unix seconds. Without `callers` everybody may do everything,
-    without `keeper` the pictures lie in the store's folder."""
+    without `keeper` the pictures lie in the store's folder, without `intake` records go straight into the store."""
     callers = callers or Callers()
     keeper = keeper or PictureFolder(store.folder / "pictures")
     refusals = Refusals(store.engine)
@@ -61,10 +64,11 @@ def create_app(
     def tell(code: str) -> None:
         refusals.count(code, callers.name(request.environ), request.path, int(clock()))
 
-    add_error_handlers(app, tell)
-    app.register_blueprint(_record_routes(store, trust, key, clock, callers))
+    add_error_handlers(app, tell, intake.may_wait if intake else lambda _record: False)
+    receive = intake.receive if intake else store.receive
+    app.register_blueprint(_record_routes(store, receive, trust, key, clock, callers))
     app.register_blueprint(_log_routes(store, key))
-    shelf = Shelf.of(store, trust, callers, refusals, clock)
+    shelf = Shelf.of(store, trust, callers, refusals, clock, intake)
     app.register_blueprint(page_routes(shelf))
     app.register_blueprint(kpu_routes(shelf))
     app.register_blueprint(picture_routes(store, Uploads(store, keeper), keeper, callers, clock))
@@ -77,7 +81,12 @@ def create_app(
 
 
 def _record_routes(
-    store: RecordStore, trust: TrustRoots, key: SigningKey, clock: Callable[[], float], callers: Callers
+    store: RecordStore,
+    receive: Callable[[Arrival], Held],
+    trust: TrustRoots,
+    key: SigningKey,
+    clock: Callable[[], float],
+    callers: Callers,
 ) -> Blueprint:
     routes = Blueprint("records", __name__)
 
@@ -87,7 +96,7 @@ def _record_routes(
         submission = submission_of(name, request.get_data(cache=False), trust)
         callers.check_carrier(request.environ, submission.device)
         now = int(clock())
-        held = store.receive(Arrival(submission, acknowledge(submission.sha256, now, key), now))
+        held = receive(Arrival(submission, acknowledge(submission.sha256, now, key), now))
         _log.info("collector.record", record=name, new=held.new, device=submission.device, sequence=submission.sequence)
         status = HTTPStatus.CREATED if held.new else HTTPStatus.OK
         return Response(held.acknowledgement, content_type=CONTENT_TYPE), status

@@ -17,12 +17,16 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from sqlalchemy.exc import SQLAlchemyError
 
 from collector import kpu
+from collector.aside import kept_by_code
 from collector.callers import Callers
+from collector.intake import Intake, queue_shown
 from collector.live import Live
 from collector.night import REGION_DIGITS, Night, Standing
 from collector.refusals import Refusals
@@ -53,15 +57,22 @@ class Shelf:
     refusals: Refusals
     live: Live
     names: Mapping[str, str]
+    intake: Intake | None = None
 
     @classmethod
     def of(
-        cls, store: RecordStore, trust: TrustRoots, callers: Callers, refusals: Refusals, clock: Callable[[], float]
+        cls,
+        store: RecordStore,
+        trust: TrustRoots,
+        callers: Callers,
+        refusals: Refusals,
+        clock: Callable[[], float],
+        intake: Intake | None = None,
     ) -> Shelf:
         """The pages of one collector."""
         election = trust.election.election
         names = region_names(election.polling_stations)
-        return cls(store, trust, callers, refusals, Live(store.reading, election, clock), names)
+        return cls(store, trust, callers, refusals, Live(store.reading, election, clock), names, intake)
 
     @property
     def contests(self) -> tuple[Contest, ...]:
@@ -149,9 +160,15 @@ def _add_operator(routes: Blueprint, shelf: Shelf) -> None:
     @routes.get("/operator")
     def operator() -> Any:
         shelf.callers.check_operator(request.environ)
-        with shelf.live.night() as night:
-            silent, backlog = night.silent(), night.backlog()
-        counts = shelf.store.counts()
+        queue = queue_shown(shelf.intake) if shelf.intake else None
+        try:
+            with shelf.live.night() as night:
+                silent, backlog = night.silent(), night.backlog()
+            counts, aside = shelf.store.counts(), kept_by_code(shelf.store.reading)
+        except SQLAlchemyError:
+            if queue is None:
+                raise
+            return render_template("queue_alone.html", queue=queue), HTTPStatus.SERVICE_UNAVAILABLE
         return render_template(
             "operator.html",
             counts=counts,
@@ -159,6 +176,8 @@ def _add_operator(routes: Blueprint, shelf: Shelf) -> None:
             backlog=backlog,
             refused=shelf.refusals.all(),
             forks=shelf.store.forks(),
+            queue=queue,
+            aside=aside,
             listed=LISTED,
         )
 

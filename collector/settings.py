@@ -16,15 +16,23 @@
     forwarders = "forwarders.pem"           certificates; may hand in records of others
     operators = "operators.pem"             certificates; may see the operator's page
 
+    [queue]                                 without it, records go straight into the database
+    servers = ["nats://queue1:4222", "nats://queue2:4222", "nats://queue3:4222"]
+    ca = "queue-ca.pem"                     who issued the nodes' certificates; without TLS only on the loopback
+    certificate = "queue.pem"               what is shown to the nodes
+    key = "queue.key"
+
 Relative paths start at the file's folder.
 """
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 from cryptography import x509
@@ -40,6 +48,7 @@ from firmware.signing.keys import key_id
 ENVIRONMENT = "C1KIOSK_COLLECTOR"
 """Names the file to gunicorn's processes."""
 UNIX = "unix:"
+LOOPBACKS = ("127.0.0.1", "::1", "localhost")
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +70,38 @@ class CallerSettings(_Strict, frozen=True):
     operators: str = ""
 
 
+class QueueSettings(_Strict, frozen=True):
+    """`[queue]`: the nodes of the cluster; PEM files for TLS on both sides."""
+
+    servers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=9)]
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    replicas: Annotated[int, Meta(ge=1, le=5)] = 3
+
+    def __post_init__(self) -> None:
+        """Records travel, and who may publish may fill the disks."""
+        hosts = [urlsplit(server).hostname for server in self.servers]
+        if not (self.ca and self.certificate and self.key) and any(host not in LOOPBACKS for host in hosts):
+            raise ValueError("without ca, certificate and key the servers must be on the loopback")
+
+
+class PicturesSettings(_Strict, frozen=True):
+    """`[pictures]`: a bucket in a store that speaks S3; `secret` is a file that holds the secret key."""
+
+    endpoint: str
+    bucket: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")]
+    region: str
+    key: str
+    secret: str
+
+    def __post_init__(self) -> None:
+        """The signature of a request keeps its key, not its content."""
+        address = urlsplit(self.endpoint)
+        if address.scheme != "https" and not (address.scheme == "http" and address.hostname in LOOPBACKS):
+            raise ValueError("the endpoint must be https://, or http:// on the loopback")
+
+
 class CollectorFile(_Strict, frozen=True):
     """The file."""
 
@@ -72,6 +113,8 @@ class CollectorFile(_Strict, frozen=True):
     database: str = ""
     workers: Annotated[int, Meta(ge=1, le=64)] = 2
     tls: TlsSettings | None = None
+    queue: QueueSettings | None = None
+    pictures: PicturesSettings | None = None
 
     def __post_init__(self) -> None:
         """What nginx says of a caller is believed from a Unix socket alone."""
@@ -103,6 +146,21 @@ class Settings:
         said = self.file.callers
         read = by_gunicorn if self.file.tls else by_nginx
         return Callers(read, self._named(said.forwarders), self._named(said.operators))
+
+    def queue_tls(self) -> ssl.SSLContext | None:
+        """How the nodes of the queue are spoken to. Raises CollectorRefused("collector-settings")."""
+        said = self.file.queue
+        if said is None or not said.ca:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        try:
+            context.load_verify_locations(self.path(said.ca))
+            context.load_cert_chain(self.path(said.certificate), self.path(said.key))
+        except OSError as error:  # ssl.SSLError is one
+            raise CollectorRefused("collector-settings", file=said.certificate, problem=str(error)) from error
+        return context
 
     def _named(self, name: str) -> Collection[bytes]:
         if not name:

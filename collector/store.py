@@ -47,18 +47,20 @@ class Proven:
 class RecordStore:
     """The open store. Threads may share it. Times are Unix seconds. A failing database raises SQLAlchemyError."""
 
-    def __init__(self, engine: sa.Engine, folder: Path) -> None:
+    def __init__(self, engine: sa.Engine, folder: Path, *, migrating: bool = True) -> None:
         self.engine = engine
         self.reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.folder = folder
         self._turns: Turns[Arrival, Held] = Turns(self._receive_all)
-        migrate(engine)
+        if migrating:
+            migrate(engine)
 
     @classmethod
-    def open(cls, folder: Path, database: str = "") -> Self:
-        """The store in `<folder>/collector.sqlite`, or in the PostgreSQL at `database`; made when there is none."""
+    def open(cls, folder: Path, database: str = "", *, migrating: bool = True) -> Self:
+        """The store in `<folder>/collector.sqlite`, or in the PostgreSQL at `database`; made when there is none, unless
+        that is left to others (`migrating`): then the database need not be there yet."""
         folder.mkdir(parents=True, exist_ok=True)
-        return cls(open_engine(folder, database), folder)
+        return cls(open_engine(folder, database), folder, migrating=migrating)
 
     def close(self) -> None:
         """Lets go of the database."""
