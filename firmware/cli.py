@@ -19,6 +19,7 @@ COMMANDS = {
     "form": "firmware.forms.command:form_command",
     "verify": "firmware.signing.command:verify_command",
     "journal": "firmware.ledger.command:journal_command",
+    "custody": "firmware.signing.custody_command:custody_command",
     "bundle": "firmware.signing.bundling:bundle_command",
     "pull": "firmware.uplink.pull:pull_command",
     "witness-page": "firmware.signing.witness.command:witness_page_command",
