@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from firmware.config import KioskConfig
+from firmware.config import Election, KioskConfig
 from firmware.errors import VerificationRefused
 from firmware.records import Mode
 from firmware.signing.authorities import Purpose, Scope, check_scope
@@ -102,7 +102,13 @@ class OfficerTrust:
         said = config.definition.election
         if said.trust is None or not (config.trust / ROOT).exists():
             return cls((), said.mode, "")
-        root = load_pem(config.trust / ROOT)
+        return cls.of_definition(said, load_pem(config.trust / ROOT))
+
+    @classmethod
+    def of_definition(cls, said: Election, root: x509.Certificate) -> Self:
+        """From a definition that was verified with this root. Raises VerificationRefused."""
+        if said.trust is None:
+            raise VerificationRefused("election-trust", problem="trust")
         scope = Scope(Purpose.ISSUING, said.mode, said.trust.id)
         issuers = tuple(only_certificate(pem.encode(), "election") for pem in said.trust.issuers)
         for issuer in issuers:
