@@ -154,6 +154,9 @@ def take_command(ctx: click.Context, trust: Path, chain: Path, offer: Path, rece
     label = Label(entry.device, entry.kid)
     have = custody_folder.load(chain / label.serial, believed, label)
     click.echo(f"{giver.name} ({giver.role}) gives {label.serial} at {entry.place}, seal {entry.seal}")
+    if entry in (event.said for event in have.events):
+        click.echo("taken before; nothing was written")
+        return
     event = take(data, _now(have), _key(ctx, receiver))
     _finish(chain, event, have, believed, dry_run)
 
@@ -295,7 +298,6 @@ def _finish(chain: Path, event: bytes, have: Custody, believed: OfficerTrust, dr
         custody = check_chain([*(entry.data for entry in have.events), event], believed, have.label)
         click.echo("dry run: nothing was written")
     else:
-        folder.mkdir(parents=True, exist_ok=True)
         custody, _new = custody_folder.add(folder, [event], believed, have.label)
     click.echo("\n".join(told(custody)))
 

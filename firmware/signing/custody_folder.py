@@ -69,7 +69,7 @@ def file_name(event: Event) -> str:
 
 def _make(folder: Path) -> None:
     if not folder.exists():
-        folder.mkdir(mode=READABLE_FOLDER)
+        folder.mkdir(mode=READABLE_FOLDER, parents=True)
         folder.chmod(READABLE_FOLDER)
         _give(folder)
 
