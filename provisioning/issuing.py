@@ -8,12 +8,13 @@ Refusals (ProvisioningRefused): `request-possession`, `request-claims`, `request
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from firmware.errors import Refused
 from firmware.records import Mode
@@ -30,6 +31,10 @@ AUTHORITIES = (Purpose.ISSUING, Purpose.ELECTION, Purpose.RELEASE, Purpose.TLS, 
 """What stands directly below a root."""
 SIGN_FILES = (Purpose.ELECTION, Purpose.RELEASE)
 """Those that sign definitions and release manifests; the others sign certificates."""
+_FOR_OTHERS: Mapping[Purpose, tuple[x509.ExtensionType, ...]] = {
+    Purpose.RELEASE: (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]),)
+}
+"""What other people's programs ask for: RAUC believes an update only when its signer may sign code."""
 OFFICER_LIFETIME = timedelta(days=366)
 """An election from the first training to the archive."""
 
@@ -84,7 +89,7 @@ def make_authority(root: Authority, purpose: Purpose, election: str, now: dateti
         root.issuer,
         now,
         authority=purpose not in SIGN_FILES,
-        extensions=[Scope(purpose, above.world, election).extension()],
+        extensions=[Scope(purpose, above.world, election).extension(), *_FOR_OTHERS.get(purpose, ())],
     )
     return Authority(Issuer(name, key, certificate), certificate)
 
