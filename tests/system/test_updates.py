@@ -1,4 +1,4 @@
-"""A bundle that is not what it should be is refused by RAUC with the kiosk's own system.conf, and nothing is written."""
+"""A bundle that is not what it should be is refused by RAUC with the kiosk's system.conf, and nothing is written."""
 
 from __future__ import annotations
 
