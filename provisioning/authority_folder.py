@@ -67,3 +67,9 @@ def register(folder: Path, name: str, certificate: x509.Certificate) -> None:
         raise ProvisioningRefused("already-issued", name=name) from error
     except OSError as error:
         raise ProvisioningRefused("authority-unreadable", folder=str(path.parent)) from error
+
+
+def issued(folder: Path, name: str) -> x509.Certificate | None:
+    """What was issued under that name, or None."""
+    path = folder / ISSUED / f"{name}.pem"
+    return x509.load_pem_x509_certificate(path.read_bytes()) if path.exists() else None

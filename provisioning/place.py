@@ -30,6 +30,8 @@ COMMAND_S = 120.0
 PYTHON = "/opt/c1kiosk/.venv/bin/python"
 SSH_FAILED = 255
 """Exit status of ssh itself."""
+NOT_FOUND = 127
+"""Exit status of a shell that does not find a program."""
 TOLD_LINES = 3
 """Of what a failed program said: more does not fit in a table."""
 
@@ -135,6 +137,8 @@ def ask_program(place: Place, words: Sequence[str], document: Any = None, within
     ran = place.run([PYTHON, "-m", "provisioning.on_device", *words], stdin, within_s)
     if ran.status == 0:
         return ran.out
+    if ran.status == NOT_FOUND:
+        raise ProvisioningRefused("device-not-installed")
     try:
         refused = msgspec.json.decode(ran.out, type=RefusedThere)
     except msgspec.MsgspecError:
@@ -160,6 +164,8 @@ def _run(command: list[str], stdin: bytes, within_s: float) -> Ran:
         done = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=within_s)  # noqa: S603
     except subprocess.TimeoutExpired as error:
         raise ProvisioningRefused("device-silent", command=command[-1], seconds=int(within_s)) from error
+    except FileNotFoundError as error:
+        return Ran(NOT_FOUND, b"", str(error))
     except OSError as error:
         raise ProvisioningRefused("device-command", command=command[0], status=-1, said=str(error)) from error
     return Ran(done.returncode, done.stdout, done.stderr.decode(errors="replace"))

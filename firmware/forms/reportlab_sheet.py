@@ -81,6 +81,10 @@ class Sheet:
         self._canvas.setFillGray(ink)
         self._canvas.drawPath(path, stroke=0, fill=1)
 
+    def width(self, shape: Text, words: str) -> float:
+        """Of one line of text as it comes, in millimetres."""
+        return float(pdfmetrics.stringWidth(words, _FONTS[shape.bold, shape.italic], shape.size * mm) / mm)
+
     def text(self, shape: Text, at: Point, words: str) -> None:
         """One line of text at `at`, drawn as `shape` says."""
         font, size = _FONTS[shape.bold, shape.italic], shape.size * mm

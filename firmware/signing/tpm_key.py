@@ -118,6 +118,23 @@ def make(tcti: str, *, replace: bool = False) -> NewTpmKey:
     return NewTpmKey(tcti, _use(tcti, lambda tpm: _make(tpm, replace)))
 
 
+def destroy(tcti: str) -> tuple[str, ...]:
+    """Removes the key, its counter and where that stood; returns what was there. Raises SignerRefused("key-tpm")."""
+    return _use(tcti, _destroy)
+
+
+def _destroy(tpm: tss.ESAPI) -> tuple[str, ...]:
+    gone = []
+    if (key := _find(tpm, KEY_HANDLE)) is not None:
+        tpm.evict_control(tss.ESYS_TR.OWNER, key, KEY_HANDLE)
+        gone.append(f"TPM 0x{KEY_HANDLE:08x}")
+    for index in (COUNTER_INDEX, BASE_INDEX):
+        if (place := _find(tpm, index)) is not None:
+            tpm.nv_undefine_space(place)
+            gone.append(f"TPM 0x{index:08x}")
+    return tuple(gone)
+
+
 def _make(tpm: tss.ESAPI, replace: bool) -> ec.EllipticCurvePublicKey:
     if (old := _find(tpm, KEY_HANDLE)) is not None:
         if not replace:
