@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 import msgspec
 
-UNITS = tuple(f"c1kiosk-{name}.service" for name in ("signer", "station", "endpoint", "uplink"))
+UNITS = tuple(f"c1kiosk-{name}.service" for name in ("signer", "station", "endpoint", "uplink", "screen"))
 SELFTEST = ("/opt/c1kiosk/.venv/bin/c1kiosk", "selftest", "--quick", "--json")
 SELFTEST_SECONDS = 120
 """Ten times what the quick one takes on a Pi 4 with every picture of a day to read."""

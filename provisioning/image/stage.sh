@@ -48,7 +48,7 @@ own_files() { # what lies on the read-only root, and what lies on the data parti
     rm -f "$at"/etc/ssh/ssh_host_* "$at/etc/resolv.conf" "$at/var/lib/dbus/machine-id" "$at/etc/apt/sources.list.d/"* "$at/etc/apt/sources.list"
     ln -s /run/systemd/resolve/stub-resolv.conf "$at/etc/resolv.conf"
     ln -s /etc/machine-id "$at/var/lib/dbus/machine-id"
-    mkdir -p "$data/etc/ssh" "$data/system/ssh" "$data/system/systemd" "$data/rauc" "$at/boot/firmware"
+    mkdir -p "$data/etc/ssh" "$data/system/ssh" "$data/system/systemd" "$data/system/journal" "$data/rauc" "$at/boot/firmware"
     cp -a "$at/etc/c1kiosk/." "$data/etc/"
     cp -a "$at/var/lib/c1kiosk/." "$data/"
     rm -rf "$at/etc/c1kiosk" "$at/var/lib/c1kiosk"
@@ -63,7 +63,8 @@ own_files() { # what lies on the read-only root, and what lies on the data parti
 forget_the_moment() { # logs, caches, backups of databases, and every time later than the release
     local at=$ROOT
     rm -rf "$at"/var/cache/* "$at"/var/log/* "$at"/var/lib/apt/lists/* "$at"/var/lib/systemd/* "$at"/tmp/* "$at"/run/* \
-        "$at"/etc/*- "$at"/var/lib/dpkg/*-old "$at"/var/lib/ucf "$at"/var/lib/pam/*-old "$at"/var/lib/initramfs-tools
+        "$at"/etc/*- "$at"/var/lib/dpkg/*-old "$at"/var/lib/ucf "$at"/var/lib/pam/*-old "$at"/var/lib/initramfs-tools "$at"/etc/dpkg/dpkg.cfg.d/99mmdebstrap "$at"/etc/apt/apt.conf.d/99mmdebstrap
+    mkdir -p "$at/var/log/journal" "$at/var/lib/private"
     find "$at" /mnt/data -newermt "@$SOURCE_DATE_EPOCH" -print0 | xargs -0 touch --no-dereference --date="@$SOURCE_DATE_EPOCH"
 }
 

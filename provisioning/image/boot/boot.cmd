@@ -41,7 +41,9 @@ fi
 
 if test "${slot}" = A; then setenv number 2; setenv name root-a; else setenv number 3; setenv name root-b; fi
 echo "c1kiosk: slot ${slot}, tries left ${left}"
-setenv bootargs "root=/dev/c1kiosk/${name} rootfstype=ext4 ro rootwait panic=10 rauc.slot=${slot} ${c1kiosk_args}"
+setenv machine
+if test -n "${serial#}"; then setenv machine "systemd.machine_id=c1051000c1051000${serial#}"; fi # the Pi's own, 16 digits
+setenv bootargs "root=/dev/c1kiosk/${name} rootfstype=ext4 ro rootwait panic=10 rauc.slot=${slot} ${machine}"
 if load ${devtype} ${devnum}:${number} ${at_kernel} /boot/vmlinuz; then
     if load ${devtype} ${devnum}:${number} ${at_initrd} /boot/initrd.img; then
         booti ${at_kernel} ${at_initrd}:${filesize} ${fdt_addr}
