@@ -230,11 +230,12 @@ def test_the_collector_refuses_a_record_and_misses_pictures_of_another(
     sealed(room, station)
     room.deliveries = (
         Delivery(b"", "kpu", DeliveryState.REFUSED, 1, None, "refused", detail="other-election"),
-        Delivery(b"", "bawaslu", DeliveryState.ACKNOWLEDGED, 1, b"ack", None, pictures_left=2),
+        Delivery(b"", "bawaslu", DeliveryState.ACKNOWLEDGED, 1, b"ack", None, pictures_left=2, bytes_left=8_312_345),
     )
     text = screen.get("/").text
     assert sentence("delivery.refused", detail="other-election") in text
-    assert sentence("screen.pictures-left", count=2) in text
+    assert sentence("screen.pictures-left", count=2, size="8,4 MB") in text
+    assert "8.4 MB" in post(screen, "/language").text
 
 
 def test_a_sealed_result_is_corrected(screen: FlaskClient, room: Room, station: Station) -> None:

@@ -210,3 +210,14 @@ def test_real_election_without_tls(kiosk: Kiosk, tmp_path: Path, monkeypatch: py
     with pytest.raises(LayoutRefused, match="uplink-plain") as refusal:
         serve(config, threading.Event())
     assert sentence(f"error.{refusal.value.code}", **refusal.value.details)
+
+
+def test_the_key_that_signs_records_is_configured_for_tls(kiosk: Kiosk, tmp_path: Path) -> None:
+    """With a certificate of its own for TLS, issued for the same key."""
+    issuer = authority()
+    certificate, key = party(issuer, key=kiosk.world.device_key.file.private_key).write(tmp_path, "uplink")
+    names = {"certificate": certificate.name, "key": key.name, "ca": issuer.write(tmp_path, "ca")[0].name}
+    config = load_config(write_uplink(tmp_path, {NAME: "https://collector.example"}, **names))
+    with pytest.raises(LayoutRefused, match="uplink-signing-key") as refusal:
+        serve(config, threading.Event())
+    assert sentence(f"error.{refusal.value.code}", **refusal.value.details)

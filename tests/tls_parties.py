@@ -38,13 +38,20 @@ def authority(name: str = "KPU Kota Contoh") -> Party:
     return _party(name, None, (), datetime.now(UTC) - DAY)
 
 
-def party(issuer: Party, *names: str, begins: timedelta = -DAY) -> Party:
-    """Somebody whose certificate is valid for ten days from `begins` (from now), for these host names and addresses."""
-    return _party("party", issuer, names or LOOPBACKS, datetime.now(UTC) + begins)
+def party(issuer: Party, *names: str, begins: timedelta = -DAY, key: ec.EllipticCurvePrivateKey | None = None) -> Party:
+    """Somebody whose certificate is valid for ten days from `begins` (from now), for these host names and addresses;
+    with a new key, or this one."""
+    return _party("party", issuer, names or LOOPBACKS, datetime.now(UTC) + begins, key)
 
 
-def _party(name: str, issuer: Party | None, names: tuple[str, ...], begins: datetime) -> Party:
-    key = ec.generate_private_key(ec.SECP256R1())
+def _party(
+    name: str,
+    issuer: Party | None,
+    names: tuple[str, ...],
+    begins: datetime,
+    key: ec.EllipticCurvePrivateKey | None = None,
+) -> Party:
+    key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
         x509.CertificateBuilder()

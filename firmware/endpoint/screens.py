@@ -32,6 +32,7 @@ def _more_words() -> dict[str, Any]:
         "finding": words.finding,
         "moment": words.moment,
         "noticed": words.noticed,
+        "megabytes": words.megabytes,
         "shown": review.shown,
         "world": session.get("world"),
         "reasons": list(Reason),

@@ -47,6 +47,12 @@ def local(texts: Mapping[str, str]) -> str:
     return texts.get(language(), texts[DEFAULT_LANGUAGE])
 
 
+def megabytes(count: int) -> str:
+    """A number of bytes for people: 8,4 MB in Indonesian, 8.4 MB in English."""
+    text = f"{count / 1e6:.1f} MB"
+    return text.replace(".", ",") if language() == DEFAULT_LANGUAGE else text
+
+
 def noticed(notice: Notice) -> str:
     """The station's word. What has no sentence is told as a mistake of the program, which it is: a screen that tells of
     a fault must not fail for want of words."""

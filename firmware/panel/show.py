@@ -12,6 +12,7 @@ from firmware.forms.layout import FormLayout
 from firmware.messages import LANGUAGES
 from firmware.panel.panel import LampState
 from firmware.panel.view import (
+    SHOWN_BYTES,
     CheckView,
     ContestStage,
     ContestView,
@@ -79,8 +80,9 @@ def with_deliveries(view: SessionView, ask: Callable[[Sequence[bytes]], Iterable
         return view
     rows: dict[str, list[DeliveryView]] = {}
     for entry in ask(records):
+        left = -(-entry.bytes_left // SHOWN_BYTES) * SHOWN_BYTES
         shown = DeliveryView(
-            entry.collector, entry.state, entry.attempts, entry.problem, entry.detail, entry.pictures_left
+            entry.collector, entry.state, entry.attempts, entry.problem, entry.detail, entry.pictures_left, left
         )
         rows.setdefault(entry.record.hex(), []).append(shown)
     contests = tuple(

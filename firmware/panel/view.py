@@ -14,6 +14,9 @@ from firmware.day.day import Checked, Moment, Stage
 from firmware.records import DeliveryState, Doubt, Mode, Reason, Settled
 from firmware.states import State
 
+SHOWN_BYTES = 100_000
+"""Bytes in the smallest step in which progress is shown: 0.1 MB, half a minute at 2G."""
+
 
 class Answer(StrEnum):
     """What the station says to a press or a command; sentences under `screen.answer-<value>`."""
@@ -119,6 +122,8 @@ class DeliveryView(_View, frozen=True):
     """Fills the sentence of the problem in."""
     pictures_left: int = 0
     """Pictures of the record that the collector does not have yet."""
+    bytes_left: int = 0
+    """Of these pictures, rounded up to SHOWN_BYTES, so that a screen is not drawn anew for every piece."""
 
 
 class RecordView(_View, frozen=True):

@@ -30,7 +30,7 @@ from firmware.signing.verification import verify_acknowledgement
 from firmware.uplink.forwarder import Forwarder
 from firmware.uplink.network import NetworkWatch
 from firmware.uplink.outcome import Attempt
-from firmware.uplink.tls import client_context
+from firmware.uplink.tls import check_own_key, client_context
 from firmware.uplink.transport import HttpTransport, Transport
 
 POLL_SECONDS = 1.0
@@ -111,6 +111,8 @@ class Loop:
 def serve(config: KioskConfig, stop: threading.Event) -> None:
     """Runs the uplink of a kiosk until `stop` is set. Raises Refused when it is not configured to reach collectors."""
     trust = TrustRoots.load(config.trust)
+    if config.uplink_tls is not None:
+        check_own_key(config.uplink_tls.certificate, [device.public_key for device in trust.devices.values()])
     with ExitStack() as connections:
         ways = [
             Way(collector.id, connections.enter_context(_transport(config, collector)))
