@@ -24,7 +24,8 @@ COMMANDS = {
     "pull": "firmware.uplink.pull:pull_command",
     "witness-page": "firmware.signing.witness.command:witness_page_command",
     "demo": "tests.simulators.demo:demo_command",
-    "selftest": "firmware.selftest:selftest_command",
+    "selftest": "firmware.selftest.command:selftest_command",
+    "target": "firmware.selftest.command:target_command",
     "run": "firmware.processes:run_command",
 }
 

@@ -1,4 +1,4 @@
-"""A device that claims to be ready and is not."""
+"""A device that claims to be ready and is not: what nobody has set up, and what the verdict may say."""
 
 from __future__ import annotations
 
@@ -8,43 +8,80 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from firmware import selftest
-from firmware.config import KioskConfig
+from firmware.cli import cli
 from firmware.errors import Refused
+from firmware.selftest.devices import NotToBeHad
+from firmware.selftest.finding import Level, Outcome, Verdict, good, verdict_of
+from firmware.selftest.kiosk import Kiosk, ToolFailed
+from firmware.selftest.plan import PLAN, Wish, attempt
+from firmware.selftest.tree import Unknown
 from tests.test_config import write
 
 
-def run(path: Path) -> tuple[int, dict[str, bool]]:
-    answer = CliRunner().invoke(selftest.selftest_command, ["--config", str(path), "--json"])
-    document = json.loads(answer.output)
+def run(path: Path, *options: str) -> tuple[int, dict[str, str]]:
+    answer = CliRunner().invoke(cli, ["selftest", "--config", str(path), "--json", *options])
+    document = json.loads(answer.stdout)
     assert document["ready"] is (answer.exit_code == 0)
-    return answer.exit_code, {row["check"]: row["passed"] for row in document["checks"]}
+    return answer.exit_code, {row["check"]: row["level"] for row in document["checks"]}
 
 
 def test_nothing_is_set_up(tmp_path: Path) -> None:
-    assert run(tmp_path / "kiosk.toml") == (1, {"config": False})
+    assert run(tmp_path / "kiosk.toml") == (1, {"config": "failed"})
 
 
 def test_only_the_configuration_is_there(tmp_path: Path) -> None:
-    status, checks = run(write(tmp_path))
+    """Every check that needs a device, a key or a board has failed: none of them is passed for want of looking."""
+    status, levels = run(write(tmp_path), "--quick")
     assert status == 1
-    assert checks["config"]
-    assert [name for name in ("model", "trust", "key", "ledger", "space", "camera", "printer") if checks[name]] == []
+    passed = {name for name, level in levels.items() if level == "passed"}
+    assert passed <= {"config", "memory", "uplink"}
+    left_out = {"collectors", "focus", "strip", "button", "lamp", "training"}
+    assert {name for name, level in levels.items() if level == "not-examined"} == left_out
 
 
-@pytest.mark.parametrize("problem", [None, Refused("ledger-full"), OSError("gone"), selftest.NotReady("late")])
-def test_one_check_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception | None) -> None:
-    def last(_config: KioskConfig) -> str:
-        if problem:
-            raise problem
-        return "good"
-
-    monkeypatch.setattr(selftest, "CHECKS", (("model", lambda _config: "good"), ("clock", last)))
-    assert run(write(tmp_path)) == (1 if problem else 0, {"config": True, "model": True, "clock": problem is None})
+P, N, S, F = Level.PASSED, Level.NOTE, Level.SKIPPED, Level.FAILED
 
 
-def test_every_check_has_a_name_for_people(tmp_path: Path) -> None:
-    answer = CliRunner().invoke(selftest.selftest_command, ["--config", str(write(tmp_path))])
-    assert answer.exit_code == 1
-    assert "NOT READY" in answer.output
-    assert len(answer.output.strip().splitlines()) == len(selftest.CHECKS) + 2
+@pytest.mark.parametrize(
+    ("levels", "verdict"),
+    [
+        ([], Verdict.NOT_READY),
+        ([S, S], Verdict.NOT_READY),
+        ([P, F], Verdict.NOT_READY),
+        ([P, F, S], Verdict.NOT_READY),
+        ([P, S], Verdict.PARTLY),
+        ([P, N], Verdict.READY),
+    ],
+)
+def test_nothing_is_ready_by_default(levels: list[Level], verdict: Verdict) -> None:
+    assert verdict_of(levels) is verdict
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        Refused("ledger-full"),
+        OSError("gone"),
+        Unknown("/sys"),
+        ToolFailed("systemctl"),
+        NotToBeHad("station-busy"),
+        ZeroDivisionError(),
+    ],
+)
+def test_a_check_that_could_not_be_made_has_failed(problem: Exception) -> None:
+    def check(_kiosk: Kiosk) -> Outcome:
+        raise problem
+
+    kiosk: Kiosk = None  # type: ignore[assignment]
+    assert attempt(check, kiosk).level is Level.FAILED
+    assert attempt(lambda _kiosk: good("fine"), kiosk).level is Level.PASSED
+
+
+def test_what_somebody_leaves_out() -> None:
+    """Quick leaves out people, network and the dry run; no hands only people; `--only` everything else."""
+    names = {entry.name for entry in PLAN}
+    wanted = lambda wish: {entry.name for entry in PLAN if wish.wants(entry)}  # noqa: E731
+    assert wanted(Wish()) == names
+    assert names - wanted(Wish(hands=False)) == {"focus", "strip", "button", "lamp"}
+    assert names - wanted(Wish(quick=True)) == {"focus", "strip", "button", "lamp", "collectors", "training"}
+    assert wanted(Wish(only=("camera", "disk"))) == {"camera", "focus", "disk"}

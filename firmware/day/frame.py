@@ -6,7 +6,8 @@ Everything here is about the day as a whole; what happens to one contest is in s
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 from firmware.day import day as days
 from firmware.day.day import Checked
@@ -30,6 +31,7 @@ class DayMachine(Machine):
         self._checks: tuple[Checked, ...] | None = ()
         """What was found before the day; None while it is looked for."""
         self._print_problem: str | None = None
+        self._lent = False
 
     @abstractmethod
     def _take_up(self, contest: str) -> None:
@@ -168,7 +170,20 @@ class DayMachine(Machine):
         return Answer.NOT_NOW if answer is Answer.ACCEPTED and pending is not choosing else answer
 
     def _occupied(self) -> bool:
-        return self._state is State.OPENING and self._checks is None
+        return self._lent or (self._state is State.OPENING and self._checks is None)
+
+    @contextmanager
+    def lent(self) -> Iterator[Answer]:
+        """Camera, printer and panel are somebody else's while no day is open, when the answer is `accepted`; whatever
+        is asked meanwhile is answered `busy`."""
+        with self._lock:
+            answer = self._may({State.CLOSED})
+            self._lent = self._lent or answer is Answer.ACCEPTED
+        try:
+            yield answer
+        finally:
+            if answer is Answer.ACCEPTED:
+                self._lent = False
 
     def _rest(self, notice: Notice | None) -> None:
         """Back to waiting for a person."""

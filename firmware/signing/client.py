@@ -59,6 +59,10 @@ class SignerClient:
         size, journal = _take(answer, "size", int), _take(answer, "journal", bytes)
         return Head(size, _take(answer, "root", bytes), _take(answer, "last", bytes), journal)
 
+    def report(self, draft: Mapping[str, Any]) -> bytes:
+        """The signed report of a self-test, COSE; `selftest_report.check_draft` says what may stand in it."""
+        return _take(self._ask("POST", "/v1/self-test", encode(dict(draft))), "report", bytes)
+
     def checkpoint(self) -> bytes:
         """The signed note of the signer's log; `checkpoint.verify` proves it. Raises SignerRefused."""
         response = self._send("GET", "/v1/checkpoint", None)

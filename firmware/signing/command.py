@@ -28,6 +28,7 @@ from firmware.signing.verification import (
     VerifiedProof,
     VerifiedReceipt,
     VerifiedRecord,
+    VerifiedSelfTest,
 )
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -135,6 +136,15 @@ def _facts(verified: Verified | None) -> list[str]:
             facts = {"size": str(verified.size), "root": verified.root.hex()}
         case VerifiedProof(proof=proof):
             facts = {"proof": proof.kind.name.lower(), "number": str(proof.number)}
+        case VerifiedSelfTest(report=report):
+            facts = {
+                "verdict": report.verdict,
+                "tps": report.tps,
+                "time": f"{utc(report.time.unix)} ({report.time.clock})",
+            }
+            facts |= {"release": report.release or "-", "software": report.software, "board": report.board or "-"}
+            facts["failed"] = ", ".join(f"{name} ({code})" for name, code in report.failed.items()) or "-"
+            facts["not-examined"] = ", ".join(report.not_examined) or "-"
         case None:
             facts = {}
     return [f"{name} = {value}" for name, value in (facts | _results(verified)).items()]
@@ -148,7 +158,8 @@ def _results(verified: Verified | None) -> dict[str, Any]:
 
 def _world(finding: Finding) -> str:
     verified = finding.verified
-    return str(verified.device.claims.world) if isinstance(verified, VerifiedRecord | VerifiedReceipt) else ""
+    kinds = VerifiedRecord | VerifiedReceipt | VerifiedSelfTest
+    return str(verified.device.claims.world) if isinstance(verified, kinds) else ""
 
 
 def _document(findings: Sequence[Finding], fingerprint: str, holds: bool) -> dict[str, Any]:
@@ -164,6 +175,7 @@ def _entry(finding: Finding) -> dict[str, Any]:
         VerifiedElection: "election",
         VerifiedCheckpoint: "checkpoint",
         VerifiedProof: "proof",
+        VerifiedSelfTest: "self-test",
     }
     return {
         "file": finding.name or None,

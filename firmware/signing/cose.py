@@ -49,6 +49,8 @@ class MessageType(Enum):
     ASSIGNMENT = "application/vnd.c1kiosk.assignment+cbor; v=1"
     HANDOVER = "application/vnd.c1kiosk.hand-over+cbor; v=1"
     TAKEOVER = "application/vnd.c1kiosk.take-over+cbor; v=1"
+    SELFTEST = 65012
+    """CoAP content format of the experimental range, for application/vnd.c1kiosk.self-test+cbor; v=1: printed too."""
 
 
 class SigningKey(Protocol):

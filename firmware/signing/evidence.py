@@ -1,7 +1,7 @@
 """Pieces of evidence as people hand them in: what each one is, whatever its file is called, and what it proves.
 
-a record, an acknowledgement, the election definition (COSE); a receipt as COSE, as the text of its code, or as a
-picture of it; a checkpoint of a log, a proof that leads to one
+a record, an acknowledgement, the election definition (COSE); a receipt or the report of a self-test as COSE, as the
+text of its code, or as a picture of it; a checkpoint of a log, a proof that leads to one
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from firmware.signing.verification import (
     verify_proof,
     verify_receipt,
     verify_record,
+    verify_selftest,
 )
 
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF")
@@ -88,6 +89,10 @@ def _verify(data: bytes, trust: TrustRoots, report: Report) -> Verified:
             return verify_acknowledgement(cose, trust, None, report)
         case MessageType.ELECTION:
             return verify_election(cose, trust, report)
+        case MessageType.SELFTEST:
+            return verify_selftest(cose, trust, report)
+        case other:
+            raise VerificationRefused("cose-type", found=other.name.lower(), expected="")
 
 
 def _message(data: bytes, report: Report) -> bytes:

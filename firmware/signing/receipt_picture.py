@@ -24,11 +24,8 @@ MENDS = (0, 5, 3)
 through a corner mark hides the whole code."""
 
 
-def read_code(data: bytes, prefix: str = PREFIX) -> str:
-    """The text of the one code in a JPEG, PNG or WebP that begins with `prefix`, a receipt's unless told otherwise.
-
-    Raises VerificationRefused (`picture-...`).
-    """
+def read_code(data: bytes) -> str:
+    """The text of the one receipt code in a JPEG, PNG or WebP. Raises VerificationRefused (`picture-...`)."""
     found = codes_in(data, PREFIX)
     if len(found) > 1:
         raise VerificationRefused("picture-several-codes", found=len(found))

@@ -4,6 +4,7 @@
     GET  /v1/device                               -> { "certificate", "authority", "protection" }
     GET  /v1/head                                 -> { "size", "root", "last", "journal" }, see head.py
     GET  /v1/checkpoint                           -> a signed note (text), see checkpoint.py
+    POST /v1/self-test     body: a draft (CBOR)   -> { "report" }, see selftest_report.py
     any refusal                                   -> { "code", "details" }, status 422; 503 when the disk fails
 
 On a socket of its own (`head.sock`) only /v1/checkpoint answers: for the process that writes USB sticks.
@@ -52,10 +53,7 @@ def create_app(signer: Signer, key: DeviceKey) -> Flask:
 
     @app.post("/v1/seal")
     def seal() -> Response:
-        draft = decode(request.get_data())
-        if not isinstance(draft, dict):
-            raise SignerRefused("schema", problem="not a map")
-        sealed = signer.seal(draft)
+        sealed = signer.seal(_draft())
         _log.info("record.sealed", sequence=sealed.sequence, sha256=sealed.sha256.hex())
         return _answer({"cose": sealed.cose, "receipt": sealed.receipt})
 
@@ -72,6 +70,10 @@ def create_app(signer: Signer, key: DeviceKey) -> Flask:
     @app.get("/v1/checkpoint")
     def checkpoint() -> Response:
         return Response(signer.checkpoint(), content_type="text/plain; charset=utf-8")
+
+    @app.post("/v1/self-test")
+    def self_test() -> Response:
+        return _answer({"report": signer.report(_draft())})
 
     @app.errorhandler(Refused)
     def refused(refusal: Refused) -> Response:
@@ -102,6 +104,13 @@ def create_head_app(signer: Signer) -> Flask:
         return _refuse(signer, _refusal(refusal.code, refusal.details, 422), refusal.code)
 
     return app
+
+
+def _draft() -> dict[Any, Any]:
+    draft = decode(request.get_data())
+    if not isinstance(draft, dict):
+        raise SignerRefused("schema", problem="not a map")
+    return draft
 
 
 def _refuse(signer: Signer, answer: Response, code: str) -> Response:

@@ -8,7 +8,7 @@ name it as superseded and say why, and there are only so many in a minute and a 
 (SignerRefused): `schema...`, `signer-mode`, `signer-already-sealed`, `signer-supersedes`, `signer-too-often`,
 `signer-full`, `key-tpm`; `chain-damaged` when the memory does not verify and `signer-rolled-back` when it is an old
 copy (chain.py). It also signs checkpoints of its log (checkpoint.py), one for each size, and never a root that it was
-given.
+given; and reports of the self-test (selftest_report.py), which it dates and which no one takes for a record.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cryptography import x509
 
 from firmware.errors import Refused, SignerRefused
 from firmware.records import Mode, SealedRecord
-from firmware.signing import checkpoint, durable
+from firmware.signing import checkpoint, durable, selftest_report
 from firmware.signing.chain import MAX_RECORDS, Chain, Link, draft_name
 from firmware.signing.cose import MessageType, parse, sign
 from firmware.signing.encoding import decode
@@ -101,8 +101,7 @@ class Signer:
     def seal(self, draft: Mapping[str, Any]) -> SealedRecord:
         """The signed record and receipt of `draft`, on disk. Raises SignerRefused, or OSError when the disk does."""
         entry = check_draft(draft)
-        if entry.mode != self._device.claims.world:
-            raise SignerRefused("signer-mode", mode=entry.mode, world=str(self._device.claims.world))
+        self._check_world(entry.mode)
         name = draft_name(entry)
         with self._turn:
             chain = self._opened()
@@ -122,6 +121,21 @@ class Signer:
             if log.size not in self._checkpoints:
                 self._checkpoints = {log.size: checkpoint.make(log.size, log.root, self._device, self._key)}
             return self._checkpoints[log.size]
+
+    def report(self, draft: Mapping[str, Any]) -> bytes:
+        """The signed report of a self-test, COSE. Raises SignerRefused; nothing is kept."""
+        entry = selftest_report.check_draft(draft)
+        self._check_world(entry.mode)
+        now = self._clock()
+        time = {"unix": now.unix, "clock": str(now.quality)}
+        with self._turn:
+            return sign(
+                msgspec.to_builtins(entry, builtin_types=(bytes,)) | {"time": time}, MessageType.SELFTEST, self._key
+            )
+
+    def _check_world(self, mode: str) -> None:
+        if mode != self._device.claims.world:
+            raise SignerRefused("signer-mode", mode=mode, world=str(self._device.claims.world))
 
     def _opened(self) -> Chain:
         self._chain = self._chain or Chain(self._folder, self._device, self._counter)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from firmware.errors import LayoutRefused, VerificationRefused
@@ -21,6 +21,7 @@ from firmware.signing.election import MAX_BYTES as MAX_ELECTION_BYTES
 from firmware.signing.keys import Device
 from firmware.signing.proof import Proof, parse_proof
 from firmware.signing.schema import AcknowledgementEntry, RecordEntry, check, check_record
+from firmware.signing.selftest_report import ReportEntry, check_report, counts
 from firmware.signing.statement import Statement, read_statement, result_fields
 from firmware.signing.trust import TrustRoots
 from firmware.signing.validity import Sealed, check_time, inside_validity, utc
@@ -91,8 +92,23 @@ class VerifiedProof:
     checkpoint: VerifiedCheckpoint
 
 
+@dataclass(frozen=True, slots=True)
+class VerifiedSelfTest:
+    """What a device said of itself."""
+
+    report: ReportEntry
+    device: Device
+    kid: bytes
+
+
 Verified = (
-    VerifiedRecord | VerifiedReceipt | VerifiedAcknowledgement | VerifiedElection | VerifiedCheckpoint | VerifiedProof
+    VerifiedRecord
+    | VerifiedReceipt
+    | VerifiedAcknowledgement
+    | VerifiedElection
+    | VerifiedCheckpoint
+    | VerifiedProof
+    | VerifiedSelfTest
 )
 
 
@@ -171,6 +187,20 @@ def verify_proof(data: bytes, trust: TrustRoots, report: Report = silent) -> Ver
     """A proof whose checkpoint holds; what it proves is for crosscheck.py. Raises VerificationRefused."""
     proof = parse_proof(data)
     return VerifiedProof(proof, verify_checkpoint(proof.checkpoint, trust, report))
+
+
+def verify_selftest(cose: bytes, trust: TrustRoots, report: Report = silent) -> VerifiedSelfTest:
+    """The report of a self-test in `cose`; raises VerificationRefused. Its findings are the device's own word."""
+    envelope = parse(cose)
+    device, payload = _open(envelope, MessageType.SELFTEST, trust, report)
+    entry = check_report(payload)
+    _check_world(entry.mode, device)
+    if entry.election.hex() != trust.election.sha256 and entry.election not in trust.earlier:
+        raise VerificationRefused("election-other", found=entry.election.hex(), expected=trust.election.sha256)
+    _check_polling_station(entry.tps, trust)
+    check_time(Sealed(entry.time.unix, entry.time.clock), device, envelope.kid, trust, report)
+    report(Claim("self-test", {"tps": entry.tps, **asdict(counts(entry))}))
+    return VerifiedSelfTest(entry, device, envelope.kid)
 
 
 def _signer_of(note: bytes, trust: TrustRoots) -> tuple[bytes, Device, checkpoint.Checkpoint]:

@@ -1,0 +1,1 @@
+"""The self-test: the technician's one page, READY or NOT READY with the reasons, printed and signed."""
