@@ -205,7 +205,7 @@ reload() { # also what only a new start of systemd and journald reads: the hardw
     [ -n "$start" ] || return 0
     systemctl daemon-reexec
     systemctl restart systemd-journald
-    udevadm control --reload
+    ! systemctl -q is-active systemd-udevd || { udevadm control --reload && udevadm trigger; }
 }
 stop_services() { [ -z "$start" ] || ! systemctl cat c1kiosk.target >/dev/null 2>&1 || systemctl stop c1kiosk.target "${SERVICES[@]/%/.service}"; }
 start_services() { # returns 1 when one of them is not active in time

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from firmware.alive import PATIENCE_SECONDS, SELF_CHECKS
+from firmware.heartbeat import BEATS_IN_TIME
 from firmware.processes import PROCESSES
 
 UNITS = Path(__file__).parents[2] / "systemd"
 MOST_EXPOSED = 20
 """Ten times the exposure level of `systemd-analyze security` that no unit may exceed."""
+SCREEN_EXPOSED = 25
+"""The browser's unit: it shuts its own pages in, which takes namespaces, and it draws on the graphics card."""
 
 pytestmark = [
     pytest.mark.system,
@@ -56,6 +61,30 @@ def test_a_unit_does_not_parse(unit: Path) -> None:
     assert done.returncode == 0
 
 
-def test_a_unit_is_exposed(unit: Path) -> None:
-    command = ["systemd-analyze", "security", "--offline=yes", f"--threshold={MOST_EXPOSED}", str(unit)]
+def test_a_unit_is_exposed(unit: Path, most: int = MOST_EXPOSED) -> None:
+    command = ["systemd-analyze", "security", "--offline=yes", f"--threshold={most}", str(unit)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_the_browser_is_exposed() -> None:
+    test_a_unit_is_exposed(UNITS / "c1kiosk-screen.service", SCREEN_EXPOSED)
+
+
+def test_a_process_is_not_started_with_the_kiosk() -> None:
+    wanted = set((UNITS / "c1kiosk.target").read_text(encoding="utf-8").split())
+    assert {f"c1kiosk-{process}.service" for process in PROCESSES} <= {word.removeprefix("Wants=") for word in wanted}
+
+
+def test_a_service_is_given_up_or_is_watched_by_nobody(unit: Path) -> None:
+    """systemd gives up after five failures in ten seconds, unless it is told otherwise."""
+    lines = unit.read_text(encoding="utf-8").splitlines()
+    assert {"StartLimitIntervalSec=0", "Restart=always", "Type=notify", "LimitCORE=0"} <= set(lines)
+    assert any(line.startswith("WatchdogSec=") for line in lines)
+
+
+def test_the_watchdog_barks_before_a_service_could_answer() -> None:
+    """Three self-checks fit into its patience, each with the patience of its own."""
+    for process in SELF_CHECKS:
+        text = (UNITS / f"c1kiosk-{process}.service").read_text(encoding="utf-8")
+        found = re.search("^WatchdogSec=([0-9]+)$", text, re.MULTILINE)
+        assert found and int(found[1]) >= BEATS_IN_TIME * PATIENCE_SECONDS
