@@ -12,7 +12,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -52,10 +52,14 @@ def serve(data: Path, trust: Path, port: int, database: str) -> None:
 class Senders:
     """Threads that hand in every record until it is acknowledged, and keep every acknowledgement they ever got."""
 
-    def __init__(self, load: Load, port: int) -> None:
+    def __init__(
+        self, load: Load, connect: Callable[[], http.client.HTTPConnection], shown: Mapping[str, str] | None = None
+    ) -> None:
         self._load = load
         self._records = iter(load.records)
-        self._port = port
+        self._connect = connect
+        self._shown = shown or {}
+        """Headers that nginx would add."""
         self._lock = threading.Lock()
         self.acknowledged: list[tuple[str, bytes]] = []
         self.refused: list[tuple[int, bytes]] = []
@@ -91,10 +95,10 @@ class Senders:
 
     def _put(self, name: str, cose: bytes) -> bool:
         """Half of what was acknowledged is sent once more, as after an answer that got lost."""
-        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=10)
+        connection = self._connect()
         with closing(connection), suppress(OSError, http.client.HTTPException):
             for _ in range(random.randint(1, 2)):
-                connection.request("PUT", f"/v1/records/{name}", body=cose)
+                connection.request("PUT", f"/v1/records/{name}", body=cose, headers=self._shown)
                 answer = connection.getresponse()
                 body = answer.read()
                 if answer.status not in (200, 201):
@@ -132,9 +136,9 @@ class Senders:
 
     def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> int | None:
         """The offset that the collector answers; None when it does not."""
-        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=10)
+        connection = self._connect()
         with closing(connection), suppress(OSError, http.client.HTTPException):
-            connection.request(method, f"/v1/pictures{path}", body=body, headers=headers)
+            connection.request(method, f"/v1/pictures{path}", body=body, headers={**headers, **self._shown})
             answer = connection.getresponse()
             said = answer.read()
             if answer.status in (201, 204):
@@ -149,7 +153,8 @@ def lives(data: Path, load: Load, port: int, database: str, between: Callable[[i
     """KILLS collectors, one after the other, each killed while records come in."""
     spawn = multiprocessing.get_context("forkserver")
     spawn.set_forkserver_preload(["tests.system.test_collector_kills"])
-    dice, senders = random.Random(SEED), Senders(load, port)
+    dice = random.Random(SEED)
+    senders = Senders(load, lambda: http.client.HTTPConnection(LOOPBACK, port, timeout=10))
     with senders.running():
         for life in range(KILLS):
             process = spawn.Process(target=serve, args=(data, load.trust, port, database))
@@ -166,7 +171,7 @@ def lives(data: Path, load: Load, port: int, database: str, between: Callable[[i
     return senders
 
 
-def compare(senders: Senders, load: Load, store: RecordStore) -> None:
+def compare(senders: Senders, load: Load, store: RecordStore, kills: int = KILLS) -> None:
     """Every acknowledgement against the store: nothing lost, nothing doubled, one acknowledgement for each record."""
     trust, bytes_of = TrustRoots.load(load.trust), dict(load.records)
     given = dict(senders.acknowledged)
@@ -180,7 +185,7 @@ def compare(senders: Senders, load: Load, store: RecordStore) -> None:
     assert {status for status, _body in senders.refused} <= {503}
     counts = store.counts()
     assert counts["forks"] == 0
-    assert len(given) <= counts["records"] <= len(given) + KILLS * SENDERS
+    assert len(given) <= counts["records"] <= len(given) + kills * SENDERS
     for name in bytes_of:
         proven = store.prove(bytes.fromhex(name))
         if proven is not None:
@@ -194,7 +199,7 @@ def compare(senders: Senders, load: Load, store: RecordStore) -> None:
         assert kept.read(bytes.fromhex(name)) == data
     assert len(senders.pictures) <= counts["pictures"] <= len(senders.pictures) + 1
     print(f"{len(senders.pictures)} pictures whole, {counts['pictures']} stored")
-    print(f"{KILLS} kills, {len(senders.acknowledged)} acknowledgements of {len(given)} records, {size} stored")
+    print(f"{kills} kills, {len(senders.acknowledged)} acknowledgements of {len(given)} records, {size} stored")
 
 
 def test_sqlite_under_kills(tmp_path: Path) -> None:
