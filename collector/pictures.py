@@ -1,7 +1,6 @@
 """Where whole pictures are kept: content-addressed, written once, never re-encoded.
 
-`PictureStore` is what the rest knows; PictureFolder keeps them as files. Another store (any that has put and get by
-name) needs these two methods and nothing else.
+`PictureStore` is what the rest knows; PictureFolder keeps them as files, s3_pictures.py in any store that speaks S3.
 """
 
 from __future__ import annotations
@@ -47,5 +46,10 @@ class PictureFolder:
             return None
 
     def _path(self, sha256: bytes) -> Path:
-        name = sha256.hex()
-        return self._folder / name[:2] / name
+        return self._folder / named(sha256)
+
+
+def named(sha256: bytes) -> str:
+    """Where a picture is: 256 folders of some ten thousand names each in a province."""
+    name = sha256.hex()
+    return f"{name[:2]}/{name}"

@@ -22,6 +22,13 @@
     certificate = "queue.pem"               what is shown to the nodes
     key = "queue.key"
 
+    [pictures]                              without it, whole pictures are files in `data`
+    endpoint = "https://s3.example.id"      any store that speaks S3; without TLS only on the loopback
+    bucket = "c1-pictures"
+    region = "ap-southeast-3"
+    key = "c1-collector"
+    secret = "s3.secret"                    a file that holds the secret key
+
 Relative paths start at the file's folder.
 """
 

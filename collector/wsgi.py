@@ -14,6 +14,7 @@ from flask import Flask
 
 from collector.app import create_app
 from collector.intake import Intake, open_queue
+from collector.pictures import PictureStore
 from collector.settings import ENVIRONMENT, Settings
 from collector.store import RecordStore
 from firmware.signing.acknowledgement import open_collector_key
@@ -28,4 +29,14 @@ def make() -> Flask:
     trust = TrustRoots.load(settings.path(settings.file.trust))
     queue = open_queue(settings)
     store = RecordStore.open(data, settings.file.database, migrating=queue is None)
-    return create_app(store, trust, key, time.time, settings.callers(), intake=Intake(queue) if queue else None)
+    intake = Intake(queue) if queue else None
+    return create_app(store, trust, key, time.time, settings.callers(), keeper=open_pictures(settings), intake=intake)
+
+
+def open_pictures(settings: Settings) -> PictureStore | None:
+    """The store that `[pictures]` names; None: the collector's own folder. Raises CollectorRefused."""
+    if settings.file.pictures is None:
+        return None
+    from collector.s3_pictures import S3Pictures  # obstore is there where such a store is configured
+
+    return S3Pictures.open(settings.file.pictures, settings.folder)

@@ -12,6 +12,7 @@
 #   networks    root: namespaces with a bad line between them, for the uplink
 #   systemd-creds  Debian's systemd (root): the key sealed to this machine
 #   postgresql, nginx-light  Debian's packages (root, or already there): the collector on a server's database, behind nginx
+#   SeaweedFS   from PyPI: the collector's pictures in a real S3 server
 #   real forms  ../shared/data, where it exists: reading and registration on real pictures
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -54,6 +55,8 @@ if ! have_servers && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; t
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql nginx-light; } >/dev/null 2>&1
 fi
 have_servers || echo "skipped: the collector on PostgreSQL or behind nginx (not installed, and no right to install them)"
+
+[ -x $BIN/weed ] || echo "skipped: the collector's pictures in S3 (no SeaweedFS for this machine on PyPI)"
 
 bash tests/system/emupos_venv.sh || echo "skipped: the independent printer renderer (see above)"
 
