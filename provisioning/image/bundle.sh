@@ -6,13 +6,16 @@ COMPATIBLE=c1kiosk-pi-arm64 # as in rootfs/etc/rauc/system.conf
 
 usage() {
     cat <<'TEXT'
-usage: bundle.sh --image DIR --authority RELEASE --keyring ROOT.pem --out FILE.raucb --tools DIR [--compatible NAME]
+usage: bundle.sh --image DIR --authority RELEASE --keyring ROOT.pem --out FILE.raucb --tools DIR
+                 [--passphrase-fd N] [--compatible NAME]
 
   --image DIR        made by build.sh
   --authority DIR    folder of a release authority (ca authority --purpose release); its passphrase is asked for
   --keyring FILE     the organisation's root: what was signed is verified with it, as a kiosk does
   --out FILE         the bundle
   --tools DIR        the tools' root, made by build.sh
+  --passphrase-fd N  file descriptor to read the passphrase from
+  --compatible NAME  of another kind of machine
 
 Exit 0: FILE is there, and verified. 1: refused. 2: wrong use.
 TEXT
@@ -20,7 +23,7 @@ TEXT
 refuse() { echo "bundle-$1: $2" >&2; exit 1; }
 
 here=$(cd "$(dirname "$0")" && pwd)
-image="" authority="" keyring="" out="" tools="" compatible=$COMPATIBLE
+image="" authority="" keyring="" out="" tools="" passin=() compatible=$COMPATIBLE
 while [ $# -gt 0 ]; do
     case "$1" in
         --image) image=$(realpath -e "${2:?}"); shift 2 ;;
@@ -28,6 +31,7 @@ while [ $# -gt 0 ]; do
         --keyring) keyring=$(realpath -e "${2:?}"); shift 2 ;;
         --out) out=$(realpath -m "${2:?}"); shift 2 ;;
         --tools) tools=$(realpath -m "${2:?}"); shift 2 ;;
+        --passphrase-fd) passin=(-passin "fd:${2:?}"); shift 2 ;;
         --compatible) compatible=${2:?}; shift 2 ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;
@@ -55,7 +59,7 @@ format=verity
 filename=root.ext4
 TEXT
 # The key is opened into memory only, and never lies on a disk.
-(umask 077 && openssl pkey -in "$authority/key.pem" -out "/dev/shm/c1kiosk-release.$$") || refuse authority "the passphrase is wrong, or there is no key"
+(umask 077 && openssl pkey -in "$authority/key.pem" "${passin[@]}" -out "/dev/shm/c1kiosk-release.$$") || refuse authority "the passphrase is wrong, or there is no key"
 cp "$authority/certificate.pem" "$work/certificate.pem"
 cp "$keyring" "$work/keyring.pem"
 printf '[system]\ncompatible=%s\nbootloader=noop\n\n[keyring]\npath=/mnt/keyring.pem\ncheck-purpose=codesign\n' "$compatible" >"$work/system.conf"

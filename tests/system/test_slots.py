@@ -23,8 +23,8 @@ SECONDS = 120
 TABLE = f"label: gpt\nfirst-lba: 2048\nsize={BOOT_MIB}MiB, name=boot, attrs=LegacyBIOSBootable\nsize=1MiB\nsize=1MiB\n"
 
 
-def _run(*command: str | Path, given: str | None = None) -> bytes:
-    return subprocess.run(command, input=given and given.encode(), check=True, capture_output=True).stdout
+def _run(*command: str | Path, given: str = "") -> None:
+    subprocess.run(command, input=given.encode(), check=True, capture_output=True)
 
 
 class Card:

@@ -1,0 +1,270 @@
+"""A whole image on an emulated machine: it starts, says what is missing, is updated, and goes back by itself.
+
+Needs C1KIOSK_APPLIANCE=1, and an hour. C1KIOSK_IMAGE is a folder that build.sh made, C1KIOSK_IMAGE_TOOLS its tools'
+root, C1KIOSK_IMAGE_CA a folder in which ca.py made `root`, `release` below it, `root2` and `release2`, with PASSPHRASE.
+The tests are steps on one machine, in the order of the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.kiosk_machine import Machine, put_on_data
+from tests.vectors import parts
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(os.environ.get("C1KIOSK_APPLIANCE") != "1", reason="C1KIOSK_APPLIANCE is not 1"),
+]
+
+HERE = Path("provisioning/image")
+PASSPHRASE = b"passphrase-of-the-trial\n"
+KIOSK = """tps = "{tps}"
+election = "election.json"
+state = "/var/lib/c1kiosk"
+run = "/run/c1kiosk"
+[camera]
+driver = "v4l2"
+device = "/dev/video0"
+[printer]
+driver = "escpos-serial"
+device = "/dev/ttyUSB0"
+[key]
+driver = "development-file"
+"""
+DISK_BYTES = 8 * 1024**3
+"""A small card: the data partition grows from 256 MiB to what is left."""
+OPEN_DAY = """
+from pathlib import Path
+from firmware.day import day as days
+from firmware.ledger.store import Ledger
+now = days.Moment(1_900_000_000, "synchronised")
+with Ledger.open(Path("/var/lib/c1kiosk/ledger")) as ledger:
+    day = days.load(ledger)
+    days.save(day.closed(now) if day.open else day.opened((), 4, 0, now), ledger)
+"""
+PROGRAM = "/opt/c1kiosk/.venv/bin/c1kiosk"
+AS_STATION = "setpriv --reuid=c1kiosk-station --regid=c1kiosk --clear-groups /opt/c1kiosk/.venv/bin/python -I -"
+
+
+class Office:
+    """Where bundles are made."""
+
+    def __init__(self, folder: Path, image: Path, authorities: Path, tools: Path) -> None:
+        self.folder, self.image, self.authorities, self.tools = folder, image, authorities, tools
+
+    def release(self, version: str, *changes: str, small: bool = False) -> Path:
+        """The image again as another release; `changes` are debugfs commands on its root. `small`: with next to
+        nothing in it, for bundles that are refused anyway."""
+        made = self.folder / version
+        made.mkdir()
+        if small:
+            (made / "root.ext4").write_bytes(os.urandom(1 << 20))
+        else:
+            subprocess.run(["cp", "--sparse=always", self.image / "root.ext4", made], check=True)
+            self._change(made, version, changes)
+        manifest = json.loads((self.image / "manifest.json").read_bytes())
+        (made / "manifest.json").write_text(json.dumps({"version": version, "of": manifest["version"]}))
+        shutil.copy(self.image / "sbom.cdx.json", made)
+        return made
+
+    def _change(self, made: Path, version: str, changes: tuple[str, ...]) -> None:
+        root, release = made / "root.ext4", made / "os-release"
+        subprocess.run(["debugfs", "-R", f"dump /usr/lib/os-release {release}", root], check=True, capture_output=True)
+        text = re.sub("^IMAGE_VERSION=.*$", f"IMAGE_VERSION={version}", release.read_text(), flags=re.MULTILINE)
+        release.write_text(text)
+        lines = ["rm /usr/lib/os-release", f"write {release} /usr/lib/os-release", *changes]
+        subprocess.run(["debugfs", "-w", "-f", "-", root], input="\n".join(lines), check=True, text=True)
+
+    def bundle(self, made: Path, authority: str = "release", root: str = "root", compatible: str = "") -> Path:
+        """Signed by an authority."""
+        out = self.folder / f"{made.name}-{authority}{compatible}.raucb"
+        reader, writer = os.pipe()
+        os.write(writer, PASSPHRASE)
+        os.close(writer)
+        command: list[str | Path] = ["bash", HERE / "bundle.sh", "--image", made, "--out", out, "--tools", self.tools]
+        command += ["--authority", self.authorities / authority, "--passphrase-fd", str(reader)]
+        command += ["--keyring", self.authorities / root / "certificate.pem"]
+        command += ["--compatible", compatible] if compatible else []
+        subprocess.run(command, check=True, pass_fds=[reader])
+        os.close(reader)
+        return out
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    folder = tmp_path_factory.mktemp("office")
+    image, authorities = Path(os.environ["C1KIOSK_IMAGE"]), Path(os.environ["C1KIOSK_IMAGE_CA"])
+    return Office(folder, image, authorities, Path(os.environ["C1KIOSK_IMAGE_TOOLS"]))
+
+
+@pytest.fixture(scope="module")
+def machine(office: Office) -> Iterator[Machine]:
+    folder = office.folder
+    disk, key = folder / "disk.img", folder / "technician"
+    (packed,) = office.image.glob("*.img.zst")
+    subprocess.run(["zstd", "-q", "-d", "--sparse", packed, "-o", disk], check=True)
+    os.truncate(disk, DISK_BYTES)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    (folder / "kiosk.toml").write_text(KIOSK.format(tps=parts.TPS))
+    (folder / "election.json").write_bytes(parts.election())
+    put_on_data(
+        disk,
+        [
+            (folder / "technician.pub", "/etc/ssh/authorized_keys"),
+            (folder / "kiosk.toml", "/etc/kiosk.toml"),
+            (folder / "election.json", "/etc/election.json"),
+        ],
+    )
+    with Machine(folder, disk, key) as started:
+        yield started
+
+
+def _kept(machine: Machine) -> tuple[str, str]:
+    """What outlives every update: the hashes of key and configuration, and the ledger's journal, which only grows."""
+    hashes = machine.ssh(
+        "cd /var/lib/c1kiosk && sha256sum etc/kiosk.toml etc/election.json $(find signer -type f | sort)"
+    )
+    journal = machine.ssh(f"{PROGRAM} journal --ledger /var/lib/c1kiosk/ledger")
+    assert hashes.returncode == 0 and journal.returncode == 0, hashes.stderr + journal.stderr
+    return hashes.stdout, journal.stdout
+
+
+def _same(before: tuple[str, str], after: tuple[str, str]) -> None:
+    assert before[0] == after[0]
+    assert before[1] and after[1].startswith(before[1])
+
+
+def test_it_starts_and_names_what_is_missing(machine: Machine) -> None:
+    machine.wait_for_ssh()
+    print(machine.ssh("cat /proc/mounts; systemctl --failed; systemd-analyze; df -h; rauc status").stdout)
+    assert machine.slot == "A"
+    machine.wait(lambda: machine.ssh("systemctl is-active c1kiosk-station").returncode == 0, "the station")
+    page = machine.ssh(f"{PROGRAM} selftest --quick --json")
+    print(page.stdout, page.stderr)
+    failed = {entry["check"] for entry in json.loads(page.stdout)["checks"] if not entry["passed"]}
+    assert {"camera", "printer"} <= failed
+
+
+def test_the_root_can_be_written(machine: Machine) -> None:
+    assert machine.ssh("touch /usr/x").returncode != 0
+    assert machine.ssh("mount -o remount,rw / && touch /etc/x; grep ' / ' /proc/mounts").stdout.startswith("/dev/")
+
+
+def _install(machine: Machine, bundle: Path, seconds: float = 1800) -> tuple[int, str]:
+    done = machine.ssh("c1kiosk-update install -", given=bundle, seconds=seconds)
+    print(f"--- {bundle.name}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.returncode, done.stderr
+
+
+def _next_start(machine: Machine, before: str) -> None:
+    """Until the machine has started again."""
+    machine.wait(lambda: machine.ssh("cat /proc/sys/kernel/random/boot_id").stdout not in ("", before), "another start")
+
+
+def _boot_id(machine: Machine) -> str:
+    return machine.ssh("cat /proc/sys/kernel/random/boot_id").stdout
+
+
+def test_bundles_that_are_no_update(machine: Machine, office: Office) -> None:
+    small = office.release("9.0.0", small=True)
+    good = office.bundle(small)
+    half = good.with_name("half.raucb")
+    half.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
+    older = office.bundle(office.release("0.0.1", small=True))
+    for bundle, code in (
+        (office.bundle(small, authority="release2", root="root2"), "update-bundle"),
+        (half, "update-bundle"),
+        (office.bundle(small, compatible="toaster"), "update-other-machine"),
+        (older, "update-older"),
+    ):
+        status, said = _install(machine, bundle)
+        assert status == 1 and code in said
+    assert machine.ssh("blkid /dev/c1kiosk/root-b").returncode != 0, "the other slot was written"
+    assert machine.ssh("ls /var/lib/c1kiosk/rauc/incoming.raucb").returncode != 0
+
+
+def test_an_update_while_a_day_is_open(machine: Machine, office: Office) -> None:
+    bundle = office.bundle(office.release("9.1.0", small=True))
+    toggle = office.folder / "day.py"
+    toggle.write_text(OPEN_DAY)
+    assert machine.ssh(AS_STATION, given=toggle).returncode == 0
+    status, said = _install(machine, bundle)
+    assert status == 1 and "day-open" in said
+    assert machine.ssh(AS_STATION, given=toggle).returncode == 0
+
+
+def test_the_plug_is_pulled_while_the_slot_is_written(machine: Machine, office: Office) -> None:
+    bundle = office.bundle(office.release("0.2.0"))
+    done = machine.ssh("cat >/var/lib/c1kiosk/update.raucb", given=bundle, seconds=3600)
+    assert done.returncode == 0, done.stderr
+    machine.ssh("systemd-run --collect c1kiosk-update install /var/lib/c1kiosk/update.raucb")
+    machine.wait(
+        lambda: (
+            machine.ssh("dd if=/dev/c1kiosk/root-b bs=1M count=8 2>/dev/null | tr -d '\\0' | wc -c").stdout.strip()
+            != "0"
+        ),
+        "writing",
+    )
+    machine.pull_the_plug()
+    machine.plug_in()
+    machine.wait_for_ssh()
+    assert (machine.slot, machine.version) == (
+        "A",
+        json.loads((office.image / "manifest.json").read_bytes())["version"],
+    )
+
+
+def test_a_good_update(machine: Machine, office: Office) -> None:
+    before, start = _kept(machine), _boot_id(machine)
+    done = machine.ssh("c1kiosk-update install /var/lib/c1kiosk/update.raucb", seconds=3600)
+    print(done.stdout, done.stderr)
+    _next_start(machine, start)
+    assert (machine.slot, machine.version) == ("B", "0.2.0")
+    machine.wait(lambda: "kept: 0.2.0" in machine.ssh("c1kiosk-update status").stdout, "the slot to be kept")
+    _same(before, _kept(machine))
+
+
+def _goes_back(machine: Machine, before: tuple[str, str]) -> None:
+    """The machine comes back with 0.2.0 in slot B, and says so."""
+    machine.wait(lambda: "returned: 0.2.0 in slot B" in machine.ssh("c1kiosk-update status").stdout, "the return", 3600)
+    assert (machine.slot, machine.version) == ("B", "0.2.0")
+    _same(before, _kept(machine))
+
+
+def test_the_system_of_an_update_does_not_start(machine: Machine, office: Office) -> None:
+    broken = office.bundle(office.release("0.3.0", "rm /usr/lib/systemd/systemd"))
+    before, seen = _kept(machine), len(machine.serial)
+    assert _install(machine, broken)[0] == 0
+    _goes_back(machine, before)
+    tries = re.findall("c1kiosk: slot (.), tries left ([0-9]+)", machine.serial[seen:])
+    assert tries == [("A", "3"), ("A", "2"), ("A", "1"), ("B", "99")]
+
+
+def test_the_services_of_an_update_do_not_start(machine: Machine, office: Office) -> None:
+    """It comes on a stick that was in the machine when it was switched on."""
+    broken = office.bundle(office.release("0.4.0", "rm /opt/c1kiosk", "symlink /opt/c1kiosk /nowhere"))
+    stick = office.folder / "stick.img"
+    subprocess.run(["truncate", "-s", "2G", stick], check=True)
+    subprocess.run(["mkfs.vfat", "-F", "32", "-n", "C1UPDATE", stick], check=True, capture_output=True)
+    subprocess.run(["mcopy", "-i", stick, broken, "::"], check=True)
+    before = _kept(machine)
+    machine.pull_the_plug()
+    machine.extra = ("-device", "qemu-xhci", "-drive", f"file={stick},format=raw,if=none,id=stick")
+    machine.extra += ("-device", "usb-storage,drive=stick")
+    seen = len(machine.serial)
+    machine.plug_in()
+    machine.wait_for_serial("c1kiosk: slot A, tries left 3", seen, 3600)
+    machine.wait_for_serial("c1kiosk: slot B, tries left 99", seen, 3600)
+    _goes_back(machine, before)
+    machine.wait(
+        lambda: "update-given-up" in machine.ssh("journalctl -b -u 'c1kiosk-update@*'").stdout, "no second try"
+    )
