@@ -24,6 +24,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 
 from collector.answers import add_error_handlers
 from collector.callers import Callers
+from collector.exports import export_routes
 from collector.intake import Intake
 from collector.notes import checkpoint_of, growth_note, proof_note
 from collector.pages import Shelf, kpu_routes, page_routes
@@ -70,6 +71,7 @@ def create_app(
     app.register_blueprint(_log_routes(store, key))
     shelf = Shelf.of(store, trust, callers, refusals, clock, intake)
     app.register_blueprint(page_routes(shelf))
+    app.register_blueprint(export_routes(shelf, clock))
     app.register_blueprint(kpu_routes(shelf))
     app.register_blueprint(picture_routes(store, Uploads(store, keeper), keeper, callers, clock))
 

@@ -4,19 +4,17 @@
     /rekap/{contest}/{code}      sums of a region and of those below it
     /tps/{code}                  a polling station: every number beside its picture
     /cari?kode=                  search by TPS code
-    /unduh/{contest}.csv         every TPS
     /operator                    silent devices, backlog, refusals, forks: for named operators (callers.py)
 
-and the JSON of kpu.py. Results, pictures and log are public and need no certificate. No page has a script.
+and the JSON of kpu.py; whole files are in exports.py. Results, pictures and log are public and need no certificate. No
+page has a script. Times are those on the clocks of the place, WIB, WITA or WIT, and say which; files have UTC.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import timezone
 from http import HTTPStatus
 from typing import Any
 
@@ -28,7 +26,8 @@ from collector.aside import kept_by_code
 from collector.callers import Callers
 from collector.intake import Intake, queue_shown
 from collector.live import Live
-from collector.night import REGION_DIGITS, Night, Standing
+from collector.night import REGION_DIGITS, Night
+from collector.provinces import common_zone, local_time, zone_of
 from collector.refusals import Refusals
 from collector.regions import region_names, regions_above
 from collector.shown import contest_title, field_labels, shown_contest
@@ -57,6 +56,8 @@ class Shelf:
     refusals: Refusals
     live: Live
     names: Mapping[str, str]
+    zone: timezone
+    """Of all its TPS; Jakarta's when they lie in several."""
     intake: Intake | None = None
 
     @classmethod
@@ -72,7 +73,8 @@ class Shelf:
         """The pages of one collector."""
         election = trust.election.election
         names = region_names(election.polling_stations)
-        return cls(store, trust, callers, refusals, Live(store.reading, election, clock), names, intake)
+        zone = common_zone(station.code for station in election.polling_stations)
+        return cls(store, trust, callers, refusals, Live(store.reading, election, clock), names, zone, intake)
 
     @property
     def contests(self) -> tuple[Contest, ...]:
@@ -123,13 +125,6 @@ def _add_sums(routes: Blueprint, shelf: Shelf) -> None:
             fields=fields,
             above=regions_above(code),
         )
-
-    @routes.get("/unduh/<contest>.csv")
-    def download(contest: str) -> Response:
-        fields = result_fields(shelf.trust.contest_layout(shelf.contest(contest).id).fields)
-        with shelf.live.night() as night:
-            text = _csv(night, contest, fields)
-        return Response(text, content_type="text/csv; charset=utf-8")
 
 
 def _add_stations(routes: Blueprint, shelf: Shelf) -> None:
@@ -233,6 +228,9 @@ def _add_words(routes: Blueprint, shelf: Shelf) -> None:
         level = say(f"level-{_LEVELS[len(code)]}") if code else say("everything")
         return shelf.names.get(code, f"{level} {code}" if code else level)
 
+    def moment(unix: int, code: str = "") -> str:
+        return local_time(unix, zone_of(code) if code else shelf.zone) if unix else "-"
+
     @routes.app_context_processor
     def words() -> dict[str, Any]:
         return {
@@ -244,7 +242,7 @@ def _add_words(routes: Blueprint, shelf: Shelf) -> None:
             "election": shelf.trust.election.election,
             "contest_name": lambda contest: contest_title(shelf.trust, contest, language()),
             "labels": lambda contest: field_labels(shelf.trust, contest, language()),
-            "moment": _moment,
+            "moment": moment,
             "number": _number,
         }
 
@@ -268,26 +266,6 @@ def _code_of(night: Night, path: str) -> str:
     if path and path != "/".join(regions_above(code)):
         raise CollectorRefused("collector-unknown-place")
     return code
-
-
-def _csv(night: Night, contest: str, fields: tuple[str, ...] | list[str]) -> str:
-    """One row a TPS; numbers only where the pictures are here."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["tps", "keadaan", "koreksi", "alarm", "record", *fields])
-    for tps in night.stations(""):
-        standing, reports = night.judged(contest, tps)
-        row: list[Any] = [tps, str(standing)]
-        if reports:
-            report = reports[-1]
-            row += [int(report.supersedes is not None), int(report.alarmed), report.sha256.hex()]
-            row += [report.results.get(name) if standing is Standing.COUNTED else None for name in fields]
-        writer.writerow(row)
-    return out.getvalue()
-
-
-def _moment(unix: int) -> str:
-    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M UTC") if unix else "-"
 
 
 def _number(value: int) -> str:

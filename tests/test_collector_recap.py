@@ -19,6 +19,7 @@ from collector.regions import region_names
 from collector.store import RecordStore
 from firmware.config import PollingStation
 from firmware.signing.statement import result_fields
+from tests import nist_schema
 from tests.collectors import deliver, put, refusal
 from tests.sealing import LAYOUT, TPS, World, draft, make_world, pictures_of
 
@@ -118,12 +119,16 @@ def test_every_level_has_the_same_sum(votes: list[tuple[str, int]]) -> None:
 def test_regions_get_the_names_that_places_hold() -> None:
     named = region_names([PollingStation(CODES[0], "Balai Warga, Kel. Gambir, Kec. Gambir, Kota Jakarta Pusat", 300)])
     assert named == {
+        "31": "DKI Jakarta",
         "3171": "Kota Jakarta Pusat",
         "317101": "Kec. Gambir",
         "3171010001": "Kel. Gambir",
         CODES[0]: "TPS 001",
     }
-    assert region_names([PollingStation(CODES[0], "Contoh", 300)]) == {CODES[0]: "TPS 001"}
+    assert region_names([PollingStation(CODES[0], "Contoh", 300)]) == {
+        "31": "DKI Jakarta",
+        CODES[0]: "TPS 001",
+    }
 
 
 # --- the pages
@@ -153,6 +158,26 @@ def test_every_number_stands_beside_its_picture(client: FlaskClient, world: Worl
     assert "belum datang" not in shown
     assert "1 dari 40 TPS" in page(client, "/")
     assert "1 of 40 TPS" in page(client, "/rekap/ppwp/?lang=en")
+
+
+def test_a_time_is_not_that_of_the_place(client: FlaskClient, world: World) -> None:
+    deliver(client, world.seal(7), 7)
+    for path in (f"/tps/{TPS[7]}", "/rekap/ppwp/", f"/rekap/ppwp/{TPS[7][:10]}", "/operator"):
+        shown = page(client, path)
+        assert "UTC" not in shown
+        assert path == "/operator" or ("2029-02-17 12:" in shown and " WIB" in shown)
+
+
+def test_the_nist_export_is_that_of_the_pages(client: FlaskClient, world: World) -> None:
+    deliver(client, world.seal(7), 7)
+    put(client, world.seal(8))
+    made = json(client, "/unduh/ppwp.nist.json")
+    nist_schema.check(made)
+    (contest,) = made["Election"][0]["Contest"]
+    assert (contest["SubUnitsReported"], contest["TotalSubUnits"]) == (1, len(TPS))
+    assert [votes["VoteCounts"][0]["Count"] for votes in contest["ContestSelection"]] == [7, 7, 7]
+    assert {votes["VoteCounts"][-1]["GpUnitId"] for votes in contest["ContestSelection"]} == {f"gpunit-{TPS[7]}"}
+    assert client.get("/unduh/x.nist.json").status_code == 404
 
 
 def test_somebody_searches(client: FlaskClient) -> None:
@@ -229,7 +254,7 @@ def test_programs_that_read_kpus_files_read_ours(client: FlaskClient, world: Wor
     waiting = json(client, f"/pemilu/hhcw/ppwp/{path}/{TPS[8]}.json")
     assert (waiting["chart"], waiting["administrasi"], waiting["status_suara"]) == (None, None, False)
     assert json(client, f"/wilayah/pemilu/ppwp/{path}.json")[7] == {"nama": "TPS 008", "kode": TPS[7], "tingkat": 5}
-    assert json(client, "/wilayah/pemilu/ppwp/0.json") == [{"nama": "31", "kode": "31", "tingkat": 1}]
+    assert json(client, "/wilayah/pemilu/ppwp/0.json") == [{"nama": "DKI Jakarta", "kode": "31", "tingkat": 1}]
 
 
 def test_a_path_that_does_not_hang_together(client: FlaskClient) -> None:
