@@ -30,6 +30,10 @@ _STATUS: dict[str, int] = {
     "collector-unknown-record": HTTPStatus.NOT_FOUND,
     "collector-unknown-place": HTTPStatus.NOT_FOUND,
     "collector-log-size": HTTPStatus.NOT_FOUND,
+    "receipt-unknown": HTTPStatus.NOT_FOUND,
+    "receipt-picture-size": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "receipt-rate": HTTPStatus.TOO_MANY_REQUESTS,
+    "receipt-busy": HTTPStatus.SERVICE_UNAVAILABLE,
     "collector-certificate": HTTPStatus.FORBIDDEN,
     "collector-carrier": HTTPStatus.FORBIDDEN,
     "collector-operator": HTTPStatus.FORBIDDEN,
@@ -57,7 +61,7 @@ def add_error_handlers(app: Flask, tell: Callable[[str], None], may_wait: Callab
         _log.warning("collector.refused", code=refusal.code, path=request.path)
         if request.method not in ("GET", "HEAD"):
             tell(refusal.code)
-        return _answer(refusal, _STATUS.get(refusal.code, HTTPStatus.UNPROCESSABLE_ENTITY))
+        return _answer(refusal, status_of(refusal))
 
     @app.errorhandler(SQLAlchemyError)
     @app.errorhandler(OSError)
@@ -70,6 +74,11 @@ def add_error_handlers(app: Flask, tell: Callable[[str], None], may_wait: Callab
         status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
         code = _HTTP_CODES.get(status, "collector-unavailable" if status >= 500 else "collector-address")
         return _answer(CollectorRefused(code, most=MAX_BYTES), status)
+
+
+def status_of(refusal: Refused) -> int:
+    """The HTTP status of a refusal."""
+    return _STATUS.get(refusal.code, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def _later(refusal: Refused, seconds: int) -> Response:

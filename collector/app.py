@@ -8,14 +8,15 @@
     GET /v1/log/consistency?old={size}  200: that the log of that size begins it
     GET /v1/status                      200: counts, JSON
 
-Pictures are in tus.py, the pages for people and KPU's JSON in pages.py. Every other answer is JSON {"code",
-"message"}: 4xx when this is not taken, 5xx when nothing can be taken now. A record is verified, then stored, and only
-then acknowledged; sent again, it is answered with the same bytes. With a queue before the database, intake.py says what
-is different.
+Pictures are in tus.py, receipt codes in struk.py, the pages for people and KPU's JSON in pages.py. Every other answer
+is JSON {"code", "message"}: 4xx when this is not taken, 5xx when nothing can be taken now. A record is verified, then
+stored, and only then acknowledged; sent again, it is answered with the same bytes. With a queue before the database,
+intake.py says what is different.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -29,9 +30,12 @@ from collector.intake import Intake
 from collector.notes import checkpoint_of, growth_note, proof_note
 from collector.pages import Shelf, kpu_routes, page_routes
 from collector.pictures import PictureFolder, PictureStore
+from collector.rates import Rates
+from collector.receipts import ReceiptStore
 from collector.receiving import Arrival, Held
 from collector.refusals import Refusals
 from collector.store import RecordStore
+from collector.struk import struk_routes
 from collector.submission import CollectorRefused, hash_of, submission_of
 from collector.tus import picture_routes
 from collector.uploads import Uploads
@@ -74,6 +78,8 @@ def create_app(
     app.register_blueprint(export_routes(shelf, clock))
     app.register_blueprint(kpu_routes(shelf))
     app.register_blueprint(picture_routes(store, Uploads(store, keeper), keeper, callers, clock))
+
+    app.register_blueprint(struk_routes(shelf, ReceiptStore(store), clock, Rates(time.monotonic)))
 
     @app.get("/v1/status")
     def get_status() -> Response:

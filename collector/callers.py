@@ -13,6 +13,7 @@ operators are named by their whole certificate: the first 8 bytes of its SHA-256
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ from cryptography.x509.oid import NameOID
 from collector.submission import CollectorRefused
 from firmware.signing.keys import key_id
 
+NGINX_ADDRESS = "HTTP_X_REAL_IP"
+"""`$remote_addr`, set by nginx as the other one is."""
 NGINX_HEADER = "HTTP_X_CLIENT_CERTIFICATE"
 """`$ssl_client_escaped_cert`, set by nginx on every request (collector/nginx.conf), so nobody else can set it."""
 
@@ -54,6 +57,15 @@ class Callers:
         """The caller for people and counters: a serial, or the key id of who has none; empty for nobody."""
         caller = self.read(environ) if self.read else None
         return (caller.serial or caller.kid.hex()) if caller else ""
+
+    def address(self, environ: Mapping[str, Any]) -> str:
+        """Where the caller is, for limits on what comes without a certificate; an IPv6 network counts as one."""
+        said = environ.get(NGINX_ADDRESS if self.read is by_nginx else "REMOTE_ADDR") or ""
+        try:
+            found = ipaddress.ip_address(said)
+        except ValueError:
+            return ""
+        return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
     def check_known(self, environ: Mapping[str, Any]) -> None:
         """Any certificate will do; raises CollectorRefused("collector-certificate")."""

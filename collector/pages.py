@@ -24,10 +24,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from collector import kpu
 from collector.aside import kept_by_code
 from collector.callers import Callers
+from collector.codes_shown import codes_shown
 from collector.intake import Intake, queue_shown
 from collector.live import Live
 from collector.night import REGION_DIGITS, Night
 from collector.provinces import common_zone, local_time, zone_of
+from collector.receipts import ReceiptStore
 from collector.refusals import Refusals
 from collector.regions import region_names, regions_above
 from collector.shown import contest_title, field_labels, shown_contest
@@ -138,8 +140,11 @@ def _add_stations(routes: Blueprint, shelf: Shelf) -> None:
                 shown_contest(night, contest.id, code, shelf.trust, shelf.store.record, language())
                 for contest in shelf.contests
             ]
+            codes = codes_shown(ReceiptStore(shelf.store), night, code, shelf.trust, language())
         place = shelf.trust.election.polling_station(code).place
-        return render_template("station.html", code=code, place=place, shown=shown, above=regions_above(code))
+        return render_template(
+            "station.html", code=code, place=place, shown=shown, codes=codes, above=regions_above(code)
+        )
 
     @routes.get("/cari")
     def search() -> Any:

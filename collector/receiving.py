@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from collector.contradictions import note_contradictions
 from collector.provinces import province_of
 from collector.submission import CollectorRefused, Submission
 from collector.tables import entries, forks, pages, records
@@ -157,6 +158,9 @@ def receive_all(connection: sa.Connection, arrivals: Sequence[Arrival]) -> list[
         except CollectorRefused as refusal:
             outcomes.append(refusal)
     turn.write()
+    stored = [arrival for arrival, held in zip(arrivals, outcomes, strict=True) if isinstance(held, Held) and held.new]
+    if stored:
+        note_contradictions(connection, {arrival.record.kid for arrival in stored}, stored[0].now)
     return outcomes
 
 

@@ -19,7 +19,7 @@ from collector.database import open_engine, writing
 from collector.migrate import migrate
 from collector.provinces import province_of
 from collector.receiving import Arrival, Held, place_of, receive_all
-from collector.tables import entries, forks, pages, pictures, records
+from collector.tables import entries, forks, pages, pictures, receipts, records
 from collector.turns import Turns
 
 
@@ -123,6 +123,7 @@ class RecordStore:
             "devices": sa.select(count(sa.distinct(records.c.device))),
             "forks": sa.select(count()).select_from(forks),
             "pictures": sa.select(count()).select_from(pictures),
+            "receipts": sa.select(count()).select_from(receipts),
         }
         with self.reading.connect() as connection:
             return {name: connection.execute(query).scalar_one() for name, query in queries.items()}

@@ -29,7 +29,7 @@ from firmware.signing.verification import (
     verify_selftest,
 )
 
-_PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF")
+PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF")
 """How JPEG, PNG and WebP files begin."""
 
 
@@ -96,7 +96,7 @@ def _verify(data: bytes, trust: TrustRoots, report: Report) -> Verified:
 
 
 def _message(data: bytes, report: Report) -> bytes:
-    if data.startswith(_PICTURES):
+    if data.startswith(PICTURES):
         # Only pictures need an image library.
         from firmware.signing.receipt_picture import read_code
 
