@@ -62,7 +62,7 @@ def give(job: Job, seen: Seen, evidence: Evidence | None) -> Result:
     _reserve(job)
     signed = _signed(job, wanted, seen.edition + 1)
     pin = _pin(job, seen, seen.edition + 1)
-    provision = Provision(kiosk, pin, signed, _trust(job), evidence)
+    provision = Provision(kiosk, pin, signed, trust_of(job), evidence)
     seen = job.ask("assign", provision, Seen)
     if seen.fault or seen.tps != job.row.tps:
         raise VerificationRefused("assignment-tps", said=job.row.tps, found=seen.tps or seen.fault)
@@ -135,7 +135,7 @@ def _pin(job: Job, seen: Seen, edition: int) -> bytes:
     return made
 
 
-def _trust(job: Job) -> dict[str, bytes]:
+def trust_of(job: Job) -> dict[str, bytes]:
     """The trust folder of one kiosk: everything that it believes, and of the devices itself alone."""
     office, data = job.office, job.papers.read(DEVICE)
     assert data is not None

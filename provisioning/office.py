@@ -129,9 +129,12 @@ class Office:
             return authority_folder.load(here / folder, passphrase(folder)) if folder else None
 
         issuing, tls = authority(self.file.issuing), authority(self.file.tls_issuing)
+        return replace(self, issuing=issuing, tls_issuing=tls).with_technician(passphrase)
+
+    def with_technician(self, passphrase: Passphrase) -> Self:
+        """With the technician's key, where one is named. Raises ProvisioningRefused."""
         folder = self.file.technician
-        technician = key_folder.load(here / folder, passphrase(folder)) if folder else None
-        return replace(self, issuing=issuing, tls_issuing=tls, technician=technician)
+        return replace(self, technician=key_folder.load(self.beside(folder), passphrase(folder))) if folder else self
 
     @property
     def world(self) -> Mode:

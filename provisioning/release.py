@@ -167,14 +167,14 @@ def list_tree(root: Path, folders: Iterable[str]) -> Iterator[Entry]:
         top = root / folder
         if os.path.lexists(top):
             yield _entry(folder, top)
-        start = _inside(root, top)
+        start = inside(root, top)
         for where, folders_in, files in os.walk(start):
             below = Path(folder) / Path(where).relative_to(start)
             for name in sorted([*folders_in, *files]):
                 yield _entry((below / name).as_posix(), Path(where) / name)
 
 
-def _inside(root: Path, top: Path) -> Path:
+def inside(root: Path, top: Path) -> Path:
     """Where a folder lies, its link followed as the device would, that is below `root`."""
     if not top.is_symlink():
         return top

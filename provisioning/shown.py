@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
 import click
 
 from firmware.errors import Refused
 from firmware.messages import both
+
+
+class Errand(click.Command):
+    """A single command that says a refusal as every command of this program does, and exits 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Code and sentence."""
+        try:
+            return super().invoke(ctx)
+        except Refused as refusal:
+            click.echo(refusal_line(refusal), err=True)
+            sys.exit(1)
 
 
 def refusal_line(refusal: Refused) -> str:
