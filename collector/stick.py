@@ -24,13 +24,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from collector.bundles import Imported, Importer
 from collector.main import DEFAULT_NAME
-from collector.pictures import PictureFolder
+from collector.pictures import PictureFolder, PictureStore
 from collector.refusals import Refusals
 from collector.settings import Settings
 from collector.stick_files import Found, Search, shown
 from collector.store import RecordStore
 from collector.submission import CollectorRefused
 from collector.uploads import Uploads
+from collector.wsgi import open_pictures
 from firmware.errors import Refused
 from firmware.messages import LANGUAGES, both, sentence
 from firmware.signing.acknowledgement import open_collector_key
@@ -112,15 +113,17 @@ def main(
     if (settings is None) == (data is None):
         raise click.UsageError("one of --settings and --data")
     problem, table = "", Table(as_json)
+    keeper: PictureStore | None = None
     try:
         if settings is not None:
             said = Settings.load(settings)
             data, trust = said.path(said.file.data), said.path(said.file.trust)
-            name, database = said.file.name, said.file.database
+            name, database, keeper = said.file.name, said.file.database, open_pictures(said)
         assert data is not None
         key, roots = open_collector_key(data / "key", name), TrustRoots.load(trust or data / "trust")
         with closing(RecordStore.open(data, database)) as store:
-            importer = Importer(store, Uploads(store, PictureFolder(store.folder / "pictures")), roots, key, time.time)
+            uploads = Uploads(store, keeper or PictureFolder(store.folder / "pictures"))
+            importer = Importer(store, uploads, roots, key, time.time)
             search = Search()
             found = (each for path in paths for each in search.within(path))
             take_all(found, importer, table, Refusals(store.engine))
