@@ -1,6 +1,6 @@
 """Where an authority lives: a folder on a machine that is never on a network, or on a stick in a safe.
 
-    key.pem            the private key, encrypted under a passphrase (PKCS#8, scrypt or PBKDF2 as OpenSSL has it)
+    key.pem            the private key, encrypted under a passphrase; or key.json, the way to it (authority_key.py)
     certificate.pem
     issued/<name>.pem  every certificate it has issued, one for each name: a serial never gets a second one
 
@@ -13,45 +13,39 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from firmware.signing import durable
 from firmware.signing.certificates import Issuer
-from firmware.signing.key_file import CERTIFICATE_NAME, KEY_NAME
+from firmware.signing.key_file import CERTIFICATE_NAME
+from provisioning import authority_key
+from provisioning.authority_key import FILE, Way
 from provisioning.issuing import Authority, ProvisioningRefused
 
 ISSUED = "issued"
-MIN_PASSPHRASE = 12
-"""Characters: the file may be copied, and is then guessed at leisure."""
 
 
-def keep(folder: Path, authority: Authority, passphrase: bytes) -> None:
+def keep(folder: Path, authority: Authority, passphrase: bytes, way: Way = FILE) -> None:
     """Writes a new authority; nothing is overwritten. Raises ProvisioningRefused."""
-    if len(passphrase) < MIN_PASSPHRASE:
-        raise ProvisioningRefused("authority-passphrase", least=MIN_PASSPHRASE)
-    key = authority.issuer.private_key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(passphrase),
-    )
+    if len(passphrase) < authority_key.least(way):
+        raise ProvisioningRefused("authority-passphrase", least=authority_key.least(way))
     try:
         folder.mkdir(mode=durable.PRIVATE_FOLDER, parents=True)
         (folder / ISSUED).mkdir(mode=durable.PRIVATE_FOLDER)
     except FileExistsError as error:
         raise ProvisioningRefused("authority-exists", folder=str(folder)) from error
-    durable.write(folder / KEY_NAME, key)
+    authority_key.keep(folder, way, authority.issuer.private_key, passphrase)
     durable.write(folder / CERTIFICATE_NAME, authority.certificate.public_bytes(serialization.Encoding.PEM))
     durable.sync_folder(folder)
 
 
 def load(folder: Path, passphrase: bytes) -> Authority:
-    """The authority in `folder`. Raises ProvisioningRefused."""
+    """The authority in `folder`. Raises Refused."""
     try:
         certificate = x509.load_pem_x509_certificate((folder / CERTIFICATE_NAME).read_bytes())
-        key = serialization.load_pem_private_key((folder / KEY_NAME).read_bytes(), passphrase)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise ProvisioningRefused("authority-unreadable", folder=str(folder)) from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+    key = authority_key.load(folder, passphrase)
+    if key.public_key() != certificate.public_key():
         raise ProvisioningRefused("authority-unreadable", folder=str(folder))
     return Authority(Issuer(certificate.subject, key, certificate), certificate)
 

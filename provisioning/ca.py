@@ -13,7 +13,8 @@
     python -m provisioning.ca revoke election.json --certificate C1-0001.pem --since 2029-02-14T12:00 --reason stolen
     python -m provisioning.ca publish TRUST --root ... --authority ... --election election.cose --devices ISSUING/issued
 
-Keys lie encrypted in their folders; the passphrase is asked for, or read from file descriptor N with
+Keys lie encrypted in their folders; with `--key tpm` or `--key pkcs11` they are made in the machine's TPM or in a
+token, and never leave it. The passphrase is asked for, or read from file descriptor N with
 `--passphrase-fd N` before the command, a line for each.
 """
 
@@ -21,12 +22,14 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware.config import parse_election
@@ -39,8 +42,9 @@ from firmware.signing.key_file import CERTIFICATE_NAME, FileKey
 from firmware.signing.keys import EXTENSION_OID, Protection, key_id
 from firmware.signing.officers import Role
 from firmware.signing.trust import TrustRoots, write_signed_trust
-from provisioning import authority_folder, definitions, issuing
-from provisioning.authority_folder import MIN_PASSPHRASE
+from provisioning import authority_folder, authority_key, definitions, issuing
+from provisioning.authority_key import FILE as FILE_KEY
+from provisioning.authority_key import Kind, Way
 from provisioning.connections import Party, issue_connection
 from provisioning.desk import Desk, passphrase
 from provisioning.issuing import ProvisioningRefused
@@ -60,14 +64,26 @@ def desk(ctx: click.Context, passphrase_fd: int | None) -> None:
     ctx.obj = None if passphrase_fd is None else os.fdopen(passphrase_fd, "rb", closefd=False)
 
 
+def _key_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--token", default="", help="Label of the token, with --key pkcs11."),
+        click.option("--module", default="/usr/lib/softhsm/libsofthsm2.so", help="The token maker's PKCS#11 library."),
+        click.option("--tcti", default="device:/dev/tpmrm0", help="The way to the TPM, with --key tpm."),
+        click.option("--key", "kind", type=click.Choice([str(kind) for kind in Kind]), default="file"),
+    ):
+        command = option(command)
+    return command
+
+
 @desk.command("root")
 @click.argument("folder", type=FOLDER)
 @click.option("--organisation", required=True)
 @click.option("--world", type=click.Choice([str(mode) for mode in Mode]), required=True)
+@_key_options
 @click.pass_context
-def root_command(ctx: click.Context, folder: Path, organisation: str, world: str) -> None:
+def root_command(ctx: click.Context, /, folder: Path, organisation: str, world: str, **key: str) -> None:
     """Make the root of one world."""
-    _keep(ctx, folder, issuing.make_root(organisation, Mode(world), _now()))
+    _keep(ctx, folder, _way(key), lambda made: issuing.make_root(organisation, Mode(world), _now(), made))
 
 
 @desk.command("authority")
@@ -75,13 +91,18 @@ def root_command(ctx: click.Context, folder: Path, organisation: str, world: str
 @click.argument("folder", type=FOLDER)
 @click.option("--purpose", type=click.Choice([str(entry) for entry in issuing.AUTHORITIES]), required=True)
 @click.option("--election", required=True, help="Id of the election, as in its definition.")
+@_key_options
 @click.pass_context
-def authority_command(ctx: click.Context, root: Path, folder: Path, purpose: str, election: str) -> None:
+def authority_command(ctx: click.Context, /, root: Path, folder: Path, purpose: str, election: str, **key: str) -> None:
     """Make an authority of one election below the root."""
     above = _load(ctx, root)
-    made = issuing.make_authority(above, Purpose(purpose), election, _now())
-    authority_folder.register(root, f"{purpose}-{election}", made.certificate)
-    _keep(ctx, folder, made)
+
+    def make(made: ec.EllipticCurvePrivateKey) -> issuing.Authority:
+        authority = issuing.make_authority(above, Purpose(purpose), election, _now(), made)
+        authority_folder.register(root, f"{purpose}-{election}", authority.certificate)
+        return authority
+
+    _keep(ctx, folder, _way(key), make)
 
 
 @desk.command("device")
@@ -211,8 +232,25 @@ def _is_device(certificate: x509.Certificate) -> bool:
     return any(extension.oid == EXTENSION_OID for extension in certificate.extensions)
 
 
-def _keep(ctx: click.Context, folder: Path, made: issuing.Authority) -> None:
-    authority_folder.keep(folder, made, passphrase(ctx, f"New passphrase for {folder}", least=MIN_PASSPHRASE))
+def _way(key: Mapping[str, str]) -> Way:
+    match Kind(key["kind"]):
+        case Kind.TPM:
+            return Way(Kind.TPM, tcti=key["tcti"])
+        case Kind.PKCS11:
+            return Way(Kind.PKCS11, module=key["module"], token=key["token"])
+    return FILE_KEY
+
+
+def _keep(
+    ctx: click.Context, folder: Path, way: Way, make: Callable[[ec.EllipticCurvePrivateKey], issuing.Authority]
+) -> None:
+    """Makes a key, and of it an authority, where nothing is yet."""
+    if folder.exists():
+        raise ProvisioningRefused("authority-exists", folder=str(folder))
+    secret = passphrase(ctx, f"New passphrase for {folder}", least=authority_key.least(way))
+    whole, key = authority_key.make(way, secret)
+    made = make(key)
+    authority_folder.keep(folder, made, secret, whole)
     click.echo(f"{folder / CERTIFICATE_NAME}: {made.certificate.fingerprint(hashes.SHA256()).hex()}")
 
 

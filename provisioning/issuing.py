@@ -61,9 +61,11 @@ class Authority:
         return Scope.of(self.certificate)
 
 
-def make_root(organisation: str, world: Mode, now: datetime) -> Authority:
-    """A new root of one world."""
-    key, name = _key(), subject(_title("root", world), organisation)
+def make_root(
+    organisation: str, world: Mode, now: datetime, key: ec.EllipticCurvePrivateKey | None = None
+) -> Authority:
+    """A new root of one world; `key` is a new one in memory unless it was made elsewhere (authority_key.py)."""
+    key, name = key or new_key(), subject(_title("root", world), organisation)
     certificate = issue(
         name,
         key.public_key(),
@@ -77,12 +79,19 @@ def make_root(organisation: str, world: Mode, now: datetime) -> Authority:
     return Authority(Issuer(name, key, certificate), certificate)
 
 
-def make_authority(root: Authority, purpose: Purpose, election: str, now: datetime) -> Authority:
-    """An issuing or election authority of one election, below the root. Raises Refused."""
+def make_authority(
+    root: Authority,
+    purpose: Purpose,
+    election: str,
+    now: datetime,
+    key: ec.EllipticCurvePrivateKey | None = None,
+) -> Authority:
+    """An authority of one election, below the root; `key` as in `make_root`. Raises Refused."""
     above = root.scope
     if above.purpose is not Purpose.ROOT or purpose not in AUTHORITIES:
         raise ProvisioningRefused("authority-purpose", purpose=str(above.purpose))
-    key, name = _key(), subject(f"{_title(f'{purpose} authority', above.world)} {election}", organisation_of(root))
+    key = key or new_key()
+    name = subject(f"{_title(f'{purpose} authority', above.world)} {election}", organisation_of(root))
     certificate = issue(
         name,
         key.public_key(),
@@ -162,7 +171,8 @@ def _issuing(authority: Authority) -> Scope:
     return scope
 
 
-def _key() -> ec.EllipticCurvePrivateKey:
+def new_key() -> ec.EllipticCurvePrivateKey:
+    """A key in memory."""
     return ec.generate_private_key(ec.SECP256R1())
 
 

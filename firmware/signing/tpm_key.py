@@ -10,9 +10,12 @@ it while the device is on.
 for each record. Where it stood when the key was made is kept in a second NV index, written once and locked, so that
 an old memory cannot be made to look right by editing a file.
 
-**No password**: it would lie on the same card as the program that has to know it. Who may open the TPM's device node
-is the boundary: on the kiosk the signer's user alone. The indices take no part in the TPM's dictionary-attack
-lockout.
+**Authorities** (the office, not a kiosk) have keys of the same kind at other handles, AUTHORITY_HANDLES, each under a
+password of its own; wrong ones count in the TPM's dictionary-attack lockout.
+
+**No password** on a kiosk: it would lie on the same card as the program that has to know it. Who may open the TPM's
+device node is the boundary: on the kiosk the signer's user alone. The indices take no part in the TPM's
+dictionary-attack lockout.
 
 Every operation opens the TPM anew (`tcti`: "device:/dev/tpmrm0" on a Pi): a TPM or resource manager that was away is
 found again by asking again. Behind a TPM without resource manager nothing is left loaded: a persistent key takes no
@@ -41,6 +44,9 @@ COUNTER_INDEX = 0x0180C100
 BASE_INDEX = 0x0180C101
 """In the owner's range of NV indices (0x01800000 to 0x01BFFFFF)."""
 
+AUTHORITY_HANDLES = range(0x8100C110, 0x8100C120)
+"""Where keys of authorities lie."""
+
 _HALF = 32
 _COUNTER_BYTES = 8
 _KEY_ATTRIBUTES = (
@@ -51,6 +57,7 @@ _KEY_ATTRIBUTES = (
     | tss.TPMA_OBJECT.NODA
     | tss.TPMA_OBJECT.SIGN_ENCRYPT
 )
+_AUTHORITY_ATTRIBUTES = _KEY_ATTRIBUTES & ~tss.TPMA_OBJECT.NODA
 _NV_ATTRIBUTES = tss.TPMA_NV.AUTHREAD | tss.TPMA_NV.AUTHWRITE | tss.TPMA_NV.NO_DA
 _NO_CHECK = {"tag": tss.TPM2_ST.HASHCHECK, "hierarchy": tss.TPM2_RH.NULL}
 
@@ -135,6 +142,45 @@ def _destroy(tpm: tss.ESAPI) -> tuple[str, ...]:
     return tuple(gone)
 
 
+@dataclass(frozen=True, slots=True)
+class AuthorityTpmKey:
+    """The key of an authority in the office's TPM."""
+
+    tcti: str
+    handle: int
+    password: bytes
+    public_key: ec.EllipticCurvePublicKey
+
+    @classmethod
+    def make(cls, tcti: str, password: bytes) -> Self:
+        """A new key at the first handle that is free. Raises SignerRefused (`key-...`)."""
+        handle, public_key = _use(tcti, lambda tpm: _make_authority(tpm, password))
+        return cls(tcti, handle, password, public_key)
+
+    @classmethod
+    def open(cls, tcti: str, handle: int, password: bytes) -> Self:
+        """The key at a handle; the password is tried when it signs. Raises SignerRefused("key-tpm")."""
+        public_key = _use(tcti, lambda tpm: _public_key(tpm, handle, _AUTHORITY_ATTRIBUTES))
+        return cls(tcti, handle, password, public_key)
+
+    def sign(self, message: bytes) -> bytes:
+        """As TpmKey."""
+        return _use(self.tcti, lambda tpm: _sign(tpm, message, self.handle, self.password))
+
+
+def _make_authority(tpm: tss.ESAPI, password: bytes) -> tuple[int, ec.EllipticCurvePublicKey]:
+    at = next((handle for handle in AUTHORITY_HANDLES if _find(tpm, handle) is None), None)
+    if at is None:
+        raise SignerRefused("key-tpm", problem=f"{len(AUTHORITY_HANDLES)} keys of authorities are in it")
+    secret = tss.TPM2B_SENSITIVE_CREATE(tss.TPMS_SENSITIVE_CREATE(userAuth=tss.TPM2B_AUTH(password)))
+    handle, _public, *_ = tpm.create_primary(secret, _template(_AUTHORITY_ATTRIBUTES), tss.ESYS_TR.OWNER)
+    try:
+        tpm.evict_control(tss.ESYS_TR.OWNER, handle, at)
+    finally:
+        tpm.flush_context(handle)
+    return at, _public_key(tpm, at, _AUTHORITY_ATTRIBUTES)
+
+
 def _make(tpm: tss.ESAPI, replace: bool) -> ec.EllipticCurvePublicKey:
     if (old := _find(tpm, KEY_HANDLE)) is not None:
         if not replace:
@@ -168,28 +214,31 @@ def _define(tpm: tss.ESAPI, index: int, attributes: int) -> tss.ESYS_TR:
     return tpm.nv_define_space(b"", tss.TPM2B_NV_PUBLIC(public))
 
 
-def _template() -> tss.TPM2B_PUBLIC:
-    public = tss.TPMT_PUBLIC.parse("ecc256:ecdsa-sha256", objectAttributes=_KEY_ATTRIBUTES)
+def _template(attributes: int = _KEY_ATTRIBUTES) -> tss.TPM2B_PUBLIC:
+    public = tss.TPMT_PUBLIC.parse("ecc256:ecdsa-sha256", objectAttributes=attributes)
     public.unique.ecc.x.buffer = os.urandom(_HALF)
     return tss.TPM2B_PUBLIC(public)
 
 
-def _public_key(tpm: tss.ESAPI) -> ec.EllipticCurvePublicKey:
+def _public_key(tpm: tss.ESAPI, at: int = KEY_HANDLE, attributes: int = _KEY_ATTRIBUTES) -> ec.EllipticCurvePublicKey:
     """The public half, when the key is as this module makes it. Raises SignerRefused("key-tpm")."""
-    if (handle := _find(tpm, KEY_HANDLE)) is None:
+    if (handle := _find(tpm, at)) is None:
         raise SignerRefused("key-tpm", problem="no key")
     public = tpm.read_public(handle)[0]
     key = load_pem_public_key(public.to_pem())
-    if public.publicArea.objectAttributes != _KEY_ATTRIBUTES or not isinstance(key, ec.EllipticCurvePublicKey):
+    if public.publicArea.objectAttributes != attributes or not isinstance(key, ec.EllipticCurvePublicKey):
         raise SignerRefused("key-tpm", problem="a key of another kind")
     return key
 
 
-def _sign(tpm: tss.ESAPI, message: bytes) -> bytes:
+def _sign(tpm: tss.ESAPI, message: bytes, at: int = KEY_HANDLE, password: bytes = b"") -> bytes:
+    key = _at(tpm, at)
+    if password:
+        tpm.tr_set_auth(key, password)
     digest = tss.TPM2B_DIGEST(hashlib.sha256(message).digest())
     scheme = tss.TPMT_SIG_SCHEME(scheme=tss.TPM2_ALG.NULL)
     # The parts point into the signature's memory: it must live as long as they are looked at.
-    signature = tpm.sign(_at(tpm, KEY_HANDLE), digest, scheme, tss.TPMT_TK_HASHCHECK(**_NO_CHECK))
+    signature = tpm.sign(key, digest, scheme, tss.TPMT_TK_HASHCHECK(**_NO_CHECK))
     parts = signature.signature.ecdsa
     return b"".join(bytes(part.buffer).rjust(_HALF, b"\0") for part in (parts.signatureR, parts.signatureS))
 

@@ -8,6 +8,7 @@
 #   other users   root: who opens the screen's port
 #   emupos      an ESC/POS emulator and renderer from PyPI, Python 3.13 in its own environment: the printer's bytes
 #   swtpm       Debian's package (root, or already there) with tpm2-pytss from PyPI, built here: the key in a TPM
+#   softhsm2, ssss  Debian's packages (root, or already there): an authority's key in a token, a passphrase in shares
 #   pycose      from PyPI: another COSE implementation reads and writes our messages
 #   networks    root: namespaces with a bad line between them, for the uplink
 #   systemd-creds  Debian's systemd (root): the key sealed to this machine
@@ -50,6 +51,13 @@ if have_tpm_parts; then
 else
     echo "skipped: the key in a TPM (no swtpm or libtss2-dev, and no right to install them)"
 fi
+
+have_office_parts() { [ -e /usr/lib/softhsm/libsofthsm2.so ] && command -v ssss-split >/dev/null 2>&1; }
+if ! have_office_parts && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing softhsm2 and ssss"
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends softhsm2 ssss; } >/dev/null 2>&1
+fi
+have_office_parts || echo "skipped: an authority's key in a token, a passphrase in shares (no softhsm2 or ssss, and no right to install them)"
 
 have_servers() { ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && command -v nginx >/dev/null 2>&1; }
 if ! have_servers && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
