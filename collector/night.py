@@ -20,9 +20,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 
 REGION_DIGITS = (2, 4, 6, 10, 13)
 """Province, regency or city, district, village, TPS."""
+_ABOVE = (0, *REGION_DIGITS[:-1])
+"""Digits of the regions in which a TPS lies; none: everything."""
 
 
 class Standing(StrEnum):
@@ -77,6 +80,23 @@ class Totals:
         """TPS of which anything is here."""
         return self.counted + self.waiting + self.disputed
 
+    @classmethod
+    def over(cls, parts: Iterable[Totals]) -> Totals:
+        """Of a region, from those of its parts."""
+        count = dict.fromkeys(_COUNTS, 0)
+        values: defaultdict[str, int] = defaultdict(int)
+        latest = 0
+        for part in parts:
+            for name in _COUNTS:
+                count[name] += getattr(part, name)
+            for field_id, value in part.values.items():
+                values[field_id] += value
+            latest = max(latest, part.latest)
+        return cls(**count, values=dict(values), latest=latest)
+
+
+_COUNTS = ("stations", "counted", "waiting", "disputed", "corrected", "alarmed")
+
 
 @dataclass(slots=True)
 class _Place:
@@ -90,19 +110,35 @@ class _Place:
 
 
 class Night:
-    """Everything that was reported. One thread at a time."""
+    """Everything that was reported. One thread at a time.
+
+    The sums of a region are made from those of its parts and kept until one of its TPS changes, so a page of a province
+    or of the country costs as much as it has rows, not as many TPS as lie in it.
+    """
 
     def __init__(self, stations: Iterable[str], contests: Sequence[str]) -> None:
         self._stations = sorted(stations)
         self._contests = frozenset(contests)
         self._places: defaultdict[tuple[str, str], _Place] = defaultdict(_Place)
         self._pictures: set[bytes] = set()
+        self._wait_for: defaultdict[bytes, list[tuple[str, str]]] = defaultdict(list)
+        """Contest and TPS of the records that name a picture which is not here."""
+        self._below = _regions(self._stations)
+        self._totals: dict[tuple[str, str], Totals] = {}
+        """By contest and region; what changed since is not in it."""
 
     def take(self, reports: Iterable[Report], pictures: Iterable[bytes]) -> None:
         """What was stored since the last time."""
         for report in reports:
             self._places[report.contest, report.tps].reports.append(report)
-        self._pictures.update(pictures)
+            self._forget(report.contest, report.tps)
+            for picture in report.pictures.values():
+                if picture not in self._pictures:
+                    self._wait_for[picture].append((report.contest, report.tps))
+        for picture in pictures:
+            self._pictures.add(picture)
+            for contest, tps in self._wait_for.pop(picture, ()):
+                self._forget(contest, tps)
 
     def knows(self, code: str) -> bool:
         """Whether there is a TPS in this region; the empty code is everything."""
@@ -130,16 +166,18 @@ class Night:
         return (Standing.COUNTED, tuple(shown)) if shown else (Standing.WAITING, tuple(reports))
 
     def totals(self, contest: str, code: str) -> Totals:
-        """The sums over a region."""
-        return self._sum(contest, self._within(code))
+        """The sums over a region, or of a TPS."""
+        if len(code) == REGION_DIGITS[-1]:
+            return self._of_station(contest, code)
+        found = self._totals.get((contest, code))
+        if found is None:
+            found = Totals.over(self.totals(contest, part) for part in self._below.get(code, ()))
+            self._totals[contest, code] = found
+        return found
 
     def parts(self, contest: str, code: str) -> dict[str, Totals]:
         """The sums over each region directly below, by its code; the code of a TPS has none below."""
-        digits = next((digits for digits in REGION_DIGITS if digits > len(code)), None)
-        below: defaultdict[str, list[str]] = defaultdict(list)
-        for tps in self._within(code) if digits else ():
-            below[tps[:digits]].append(tps)
-        return {part: self._sum(contest, stations) for part, stations in below.items()}
+        return {part: self.totals(contest, part) for part in self._below.get(code, ())}
 
     def stations(self, code: str) -> Sequence[str]:
         """The TPS of a region, by code."""
@@ -163,27 +201,30 @@ class Night:
         """Codes are digits, so what begins with `code` lies between it and its successor."""
         return self._stations[bisect_left(self._stations, code) : bisect_left(self._stations, code + ":")]
 
-    def _sum(self, contest: str, stations: Sequence[str]) -> Totals:
-        count = dict.fromkeys(Standing, 0)
-        corrected = alarmed = latest = 0
-        values: defaultdict[str, int] = defaultdict(int)
-        for tps in stations:
-            standing, reports = self.judged(contest, tps)
-            count[standing] += 1
-            latest = max([latest, *(report.received_at for report in reports)])
-            if standing is Standing.COUNTED:
-                report = reports[-1]
-                corrected += report.supersedes is not None
-                alarmed += report.alarmed
-                for name, value in report.results.items():
-                    values[name] += 0 if value is None else value  # alarmed: nothing is written there
+    def _forget(self, contest: str, tps: str) -> None:
+        for digits in _ABOVE:
+            self._totals.pop((contest, tps[:digits]), None)
+
+    def _of_station(self, contest: str, tps: str) -> Totals:
+        standing, reports = self.judged(contest, tps)
+        last = reports[-1] if standing is Standing.COUNTED else None
         return Totals(
-            stations=len(stations),
-            counted=count[Standing.COUNTED],
-            waiting=count[Standing.WAITING],
-            disputed=count[Standing.DISPUTED],
-            corrected=corrected,
-            alarmed=alarmed,
-            values=dict(values),
-            latest=latest,
+            stations=1,
+            counted=int(standing is Standing.COUNTED),
+            waiting=int(standing is Standing.WAITING),
+            disputed=int(standing is Standing.DISPUTED),
+            corrected=int(last is not None and last.supersedes is not None),
+            alarmed=int(last is not None and last.alarmed),
+            # what is not written counts as nothing, and the TPS as alarmed
+            values={name: value or 0 for name, value in last.results.items()} if last else {},
+            latest=max((report.received_at for report in reports), default=0),
         )
+
+
+def _regions(stations: Sequence[str]) -> dict[str, list[str]]:
+    """The regions and TPS directly below each region, by code; `stations` are sorted."""
+    below: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for tps in stations:
+        for outer, inner in pairwise((*_ABOVE, len(tps))):
+            below[tps[:outer]][tps[:inner]] = None
+    return {code: list(parts) for code, parts in below.items()}

@@ -116,6 +116,24 @@ def test_every_level_has_the_same_sum(votes: list[tuple[str, int]]) -> None:
         assert sum(part.counted for part in parts.values()) == found.totals("ppwp", code).counted
 
 
+@given(st.lists(st.tuples(st.sampled_from(CODES), st.integers(0, 3), st.booleans(), st.booleans()), max_size=8))
+def test_sums_that_were_asked_for_before(arrived: list[tuple[str, int, bool, bool]]) -> None:
+    """Whatever comes, corrections and late pictures too, and whoever looked meanwhile: the sums are those of now."""
+    looked_at, before = Night(CODES, ["ppwp"]), Night(CODES, ["ppwp"])
+    for number, (tps, value, corrects, shown) in enumerate(arrived):
+        earlier = looked_at.versions("ppwp", tps)
+        name = f"record {number}".encode()
+        picture = f"picture {value}".encode()
+        superseded = earlier[-1].sha256 if corrects and earlier else None
+        made = report(tps, value, sha256=name, supersedes=superseded, pictures={1: picture}, received_at=number)
+        for found in (looked_at, before):
+            found.take([made], [picture] if shown else [])
+        for code in ("", "31", "3171", "317101", "3171010001", CODES[0]):
+            looked_at.totals("ppwp", code)
+    for code in {tps[:digits] for tps in CODES for digits in (0, *REGION_DIGITS)}:
+        assert looked_at.totals("ppwp", code) == before.totals("ppwp", code)
+
+
 def test_regions_get_the_names_that_places_hold() -> None:
     named = region_names([PollingStation(CODES[0], "Balai Warga, Kel. Gambir, Kec. Gambir, Kota Jakarta Pusat", 300)])
     assert named == {
