@@ -22,7 +22,7 @@ TRIAL_PREFIX = "C1K-UJI:"
 """How the text of a test print's code begins; no receipt's does."""
 TRIAL_CHARACTERS = 290
 """Of a test print's code: as many as that of a presidential receipt has, so that it has its size and its modules."""
-_MARK_COLUMNS = 4
+_MARK_COLUMNS = 2
 _GREY = "# " * 24
 """Every second character cell black: a worn head shows in it as stripes."""
 
@@ -38,7 +38,7 @@ class Slip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     facts: tuple[tuple[str, str], ...] = ()
     """Name and value: device, release."""
     verdict: str = ""
-    """In large letters; empty on a test print."""
+    """Up to its first colon in large letters; empty on a test print."""
     lines: tuple[tuple[str, str], ...] = ()
     """Mark and sentence of each finding that a person should see."""
     examined: str = ""
@@ -89,14 +89,18 @@ def _trial(writer: Writer) -> Iterator[Element]:
 
 
 def _report(writer: Writer, slip: Slip) -> Iterator[Element]:
-    words = wrapped(slip.verdict, writer.columns // TITLE_SIZE)
+    word, _, more = slip.verdict.partition(": ")
+    words = wrapped(word, writer.columns // TITLE_SIZE)
     yield from (Line(text, bold=True, width=TITLE_SIZE, height=TITLE_SIZE, centred=True) for text in words)
+    yield from writer.lines(more, centred=True) if more else ()
     yield Rule()
     for mark, text in slip.lines:
         first, *rest = wrapped(text, writer.columns - _MARK_COLUMNS)
         yield Line(f"{mark:<{_MARK_COLUMNS}}{first}", bold=mark == "x")
         yield from (Line(" " * _MARK_COLUMNS + line) for line in rest)
     yield from writer.lines(slip.examined)
+    yield Rule()
+    yield from writer.paragraph("keep-report")
 
 
 def _code(writer: Writer, text: str, width_dots: int) -> Iterator[Element]:

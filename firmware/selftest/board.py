@@ -56,7 +56,7 @@ def clock(kiosk: Kiosk) -> Outcome:
     """The time of day, and who set it: a time server, or the clock with the battery."""
     now = kiosk.clock()
     shown = datetime.fromtimestamp(now.unix, UTC)
-    seen = f"{shown:%Y-%m-%d %H:%M} UTC"
+    seen = f"{shown:%Y-%m-%d %H:%M}Z"
     if shown.year < PROGRAM_YEAR:
         return bad("clock-lost", seen)
     if now.quality is ClockQuality.SYNCHRONISED:
@@ -99,7 +99,7 @@ def power(kiosk: Kiosk) -> Outcome:
         return bad("power-unknown")
     drops = kiosk.tool(("journalctl", "--dmesg", "--boot", "--quiet", "--output=cat")).count(_KERNEL_SAID)
     if alarm or drops or (throttled or 0) & _UNDER_VOLTAGE:
-        return bad("power-low", f"{drops} x", times=drops)
+        return bad("power-low", f"{drops} x", times=max(drops, 1))  # one that lasts may not be in the log yet
     if (throttled or 0) & _SLOWED_DOWN:
         return bad("power-slowed", f"0x{throttled:x}")
     return good("5 V")

@@ -107,7 +107,7 @@ def assignment(kiosk: Kiosk) -> Outcome:
     data = read_assignment(kiosk.folder)
     trust = OfficerTrust.of(TrustRoots.load(kiosk.config.trust))
     said = check_assignment(data, trust, Assigned.of(kiosk.config, device.certificate))
-    return good(f"{said.device.tps}, {said.seal}")
+    return good(said.seal)
 
 
 def custody(kiosk: Kiosk) -> Outcome:

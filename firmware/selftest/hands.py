@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from firmware.selftest.finding import Outcome, bad, good, note
 from firmware.selftest.kiosk import Kiosk
 
@@ -13,7 +10,7 @@ PRESS_SECONDS = 30
 POLL_SECONDS = 0.2
 
 
-def button(kiosk: Kiosk, pause: Callable[[float], None] = time.sleep) -> Outcome:
+def button(kiosk: Kiosk) -> Outcome:
     """Somebody presses, and it is heard."""
     panel = kiosk.config.file.panel
     if panel.button_pin is None and panel.pedal is None:
@@ -23,7 +20,7 @@ def button(kiosk: Kiosk, pause: Callable[[float], None] = time.sleep) -> Outcome
     for _ in range(round(PRESS_SECONDS / POLL_SECONDS)):
         if kiosk.devices.presses() > before:
             return good("")
-        pause(POLL_SECONDS)
+        kiosk.pause(POLL_SECONDS)
     return bad("button-not-pressed", seconds=PRESS_SECONDS)
 
 

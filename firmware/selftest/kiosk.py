@@ -54,6 +54,7 @@ class Kiosk:
     tree: Tree = Tree(Path("/"))  # noqa: RUF009 - frozen
     clock: Callable[[], ClockReading] = system_clock
     seconds: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
     tool: Callable[[Sequence[str]], str] = run_tool
     free: Callable[[Path], int] = free_bytes
 

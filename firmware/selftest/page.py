@@ -13,7 +13,7 @@ from firmware.messages import sentence
 from firmware.selftest.finding import Finding, Level, Verdict, verdict_of
 
 COLUMNS = 80
-_NAME, _COLUMN = 18, 39
+_NAME, _COLUMN = 17, 39
 MARKS: Mapping[Level, str] = {Level.PASSED: "v", Level.NOTE: "!", Level.FAILED: "x", Level.SKIPPED: "-"}
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable
 
 from firmware.capture.camera import CameraFault
 from firmware.errors import VerificationRefused
@@ -31,9 +29,9 @@ def printer(kiosk: Kiosk) -> Outcome:
     return Outcome(level, str(status), f"printer.{status}")
 
 
-def strip(kiosk: Kiosk, pause: Callable[[float], None] = time.sleep) -> Outcome:
+def strip(kiosk: Kiosk) -> Outcome:
     """A test print comes out whole, and its code is read through the kiosk's own lens."""
-    text = trial_text(secrets.token_hex(TOKEN_BYTES))
+    text = trial_text(secrets.token_hex(TOKEN_BYTES).upper())
     outcome = kiosk.devices.print(slip_of(kiosk, code=text))
     if outcome.printed is not Printed.CONFIRMED:
         told = sentence(f"printer.{outcome.status}")
@@ -43,7 +41,7 @@ def strip(kiosk: Kiosk, pause: Callable[[float], None] = time.sleep) -> Outcome:
     while kiosk.seconds() - began < LAY_SECONDS:
         if text in _read(kiosk):
             return good(text.removeprefix(TRIAL_PREFIX)[: 2 * TOKEN_BYTES])
-        pause(POLL_SECONDS)
+        kiosk.pause(POLL_SECONDS)
     return bad("strip-not-read", seconds=LAY_SECONDS)
 
 

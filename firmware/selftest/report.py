@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cryptography import x509
+
 from firmware.building import software
 from firmware.errors import Refused
 from firmware.messages import sentence
@@ -17,6 +19,7 @@ from firmware.selftest.paper import slip_of
 from firmware.selftest.tree import Unknown
 from firmware.signing import receipt_code
 from firmware.signing.client import SignerClient
+from firmware.signing.keys import claims_of
 from provisioning import release
 
 LANGUAGE = "id"
@@ -47,7 +50,7 @@ def signed(kiosk: Kiosk, findings: Sequence[Finding]) -> bytes:
 
 def strip(kiosk: Kiosk, findings: Sequence[Finding], report: bytes | None) -> Slip:
     """The strip that goes with the device; without a report it says by its missing code that nobody has signed it."""
-    shown = [entry for entry in findings if entry.level in (Level.FAILED, Level.NOTE)]
+    shown = [entry for level in (Level.FAILED, Level.NOTE) for entry in findings if entry.level is level]
     skipped = [label(entry.name, LANGUAGE) for entry in findings if entry.level is Level.SKIPPED]
     lines = [(MARKS[entry.level], f"{label(entry.name, LANGUAGE)}: {says(entry, LANGUAGE)}") for entry in shown]
     if skipped:
@@ -55,7 +58,12 @@ def strip(kiosk: Kiosk, findings: Sequence[Finding], report: bytes | None) -> Sl
     good = sum(entry.level is Level.PASSED for entry in findings)
     return slip_of(
         kiosk,
-        facts=(("release", release_version(kiosk) or "-"), ("board", _board(kiosk) or "-"), ("software", software())),
+        facts=(
+            ("serial", _serial(kiosk) if report else "-"),
+            ("release", release_version(kiosk) or "-"),
+            ("board", _board(kiosk) or "-"),
+            ("software", software()),
+        ),
         verdict=verdict_sentence(findings, LANGUAGE),
         lines=tuple(lines),
         examined=sentence("selftest.all-good", LANGUAGE, count=good),
@@ -79,3 +87,9 @@ def _board(kiosk: Kiosk) -> str:
         return serial_of(kiosk.tree) or ""
     except Unknown:
         return ""
+
+
+def _serial(kiosk: Kiosk) -> str:
+    """Of the device whose signer answers, as its certificate and its label have it. Raises SignerRefused."""
+    der = SignerClient(kiosk.config.signer_socket).device().certificate
+    return claims_of(x509.load_der_x509_certificate(der)).serial

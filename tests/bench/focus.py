@@ -35,9 +35,9 @@ SIGMAS = (0.03, 0.05, 0.06, 0.065, 0.07, 0.075, 0.08, 0.1)
 """Of the blur, in sides of the form's smallest box."""
 LIGHTS = (0.5, 0.3, 0.2, 0.12, 0.07)
 """Part of the light that is left."""
-SLOPES = (0.5, 0.35, 0.2, 0.1)
+SLOPES = (0.5, 0.2, 0.1, 0.05)
 """Light at the dark side of the sheet as a part of that at the light side."""
-VEILS = (0.3, 0.5, 0.7, 0.85)
+VEILS = (0.5, 0.85, 0.95)
 """Part of white that lies over everything, as a reflection does."""
 NOISE = 2.5
 """Grey levels: a camera's at the light that it needs."""
