@@ -35,6 +35,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from firmware.config import parse_election
 from firmware.forms.loader import shipped_layouts
 from firmware.records import Mode
+from firmware.signing import durable
 from firmware.signing.authorities import Purpose
 from firmware.signing.certificates import load_certificates
 from firmware.signing.election import only_certificate, open_election, sign_election
@@ -51,8 +52,11 @@ from provisioning.issuing import ProvisioningRefused
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 """Of a request or definition."""
+READABLE = 0o644
+"""Definitions are public."""
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+EITHER = click.Path(path_type=Path, exists=True)
 NEW = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -162,31 +166,40 @@ def tls_command(
 
 
 @desk.command("trust")
-@click.argument("definition", type=FILE)
+@click.argument("definition", type=EITHER)
 @click.option("--issuer", "issuers", type=FILE, multiple=True, required=True)
 @click.option("--collector", "collectors", multiple=True, help="ID=CERTIFICATE; may be given several times.")
 def trust_command(definition: Path, issuers: tuple[Path, ...], collectors: tuple[str, ...]) -> None:
-    """Put into a definition whom its verifiers believe; it is written in place and then signed."""
+    """Put into a definition, or all of a folder, whom its verifiers believe; in place, to be signed then."""
     named: dict[str, list[x509.Certificate]] = defaultdict(list)
     for entry in collectors:
-        name, _, path = entry.partition("=")
-        named[name].append(_certificate(Path(path)))
-    data = definitions.with_trust(_read(definition), [_certificate(path) for path in issuers], named, shipped_layouts())
-    definition.write_bytes(data)
+        name, _, file = entry.partition("=")
+        named[name].append(_certificate(Path(file)))
+    issued, layouts = [_certificate(path) for path in issuers], shipped_layouts()
+    made = {path: definitions.with_trust(_read(path), issued, named, layouts) for path in _definitions(definition)}
+    for path, data in made.items():
+        durable.replace(path, data, READABLE)
 
 
 @desk.command("sign")
 @click.argument("authority", type=FOLDER)
-@click.argument("definition", type=FILE)
-@click.argument("out", type=NEW)
+@click.argument("definition", type=EITHER)
+@click.argument("out", type=click.Path(path_type=Path))
 @click.pass_context
 def sign_command(ctx: click.Context, authority: Path, definition: Path, out: Path) -> None:
-    """Sign an election definition."""
+    """Sign an election definition, or all of a folder into a folder OUT."""
     above = _load(ctx, authority)
     if above.scope.purpose is not Purpose.ELECTION:
         raise ProvisioningRefused("authority-purpose", purpose=str(above.scope.purpose))
     key = FileKey(above.issuer.private_key, above.certificate.public_bytes(Encoding.DER))
-    out.write_bytes(sign_election(_read(definition), key))
+    if not definition.is_dir():
+        out.write_bytes(sign_election(_read(definition), key))
+        return
+    signed = {path.stem: sign_election(_read(path), key) for path in _definitions(definition)}
+    out.mkdir(parents=True, exist_ok=True)
+    for name, cose in signed.items():
+        durable.replace(out / f"{name}.cose", cose, READABLE)
+    click.echo(f"{len(signed)} definitions signed in {out}")
 
 
 @desk.command("revoke")
@@ -256,6 +269,14 @@ def _keep(
 
 def _load(ctx: click.Context, folder: Path) -> issuing.Authority:
     return authority_folder.load(folder, passphrase(ctx, f"Passphrase of {folder}"))
+
+
+def _definitions(path: Path) -> list[Path]:
+    """The file itself, or the definitions in a folder."""
+    found = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not found:
+        raise ProvisioningRefused("definition-files", pattern="*.json", folder=str(path))
+    return found
 
 
 def _request(path: Path) -> x509.CertificateSigningRequest:

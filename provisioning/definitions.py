@@ -23,26 +23,31 @@ def with_trust(
     collectors: Mapping[str, Sequence[x509.Certificate]],
     layouts: Mapping[str, FormLayout],
 ) -> bytes:
-    """The definition `data` (JSON) with its first `trust`. Raises Refused.
+    """The definition `data` (JSON) with its first `trust`; `data` itself when that is in it already. Raises Refused.
 
-    `layouts` are those that the program knows, by id; those of the definition's contests are named by hash.
+    `layouts` are those that the program knows, by id; those of the definition's contests are named by hash. Of
+    `collectors` only those of the definition are taken.
     """
     election, document = parse_election(data).election, json.loads(data)
-    if election.trust is not None:
-        raise ProvisioningRefused("definition-trust", edition=election.trust.edition)
+    already = document.pop("trust", None)
     forms = sorted({contest.form for contest in election.contests})
     missing = [form for form in forms if form not in layouts]
     if missing:
         raise ProvisioningRefused("definition-form", form=missing[0])
+    unnamed = [entry.id for entry in election.collectors if not collectors.get(entry.id)]
+    if unnamed:
+        raise ProvisioningRefused("definition-collector", id=unnamed[0])
     document["trust"] = {
         "id": Scope.of(issuers[0]).election,
         "edition": 1,
         "earlier": [],
         "issuers": [_pem(entry) for entry in issuers],
         "layouts": {form: layouts[form].sha256 for form in forms},
-        "collectors": {name: [_pem(entry) for entry in found] for name, found in collectors.items()},
+        "collectors": {entry.id: [_pem(pem) for pem in collectors[entry.id]] for entry in election.collectors},
         "revoked": [],
     }
+    if already not in (None, document["trust"]):
+        raise ProvisioningRefused("definition-trust", edition=already["edition"])
     return _written(document)
 
 

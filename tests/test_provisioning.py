@@ -21,6 +21,7 @@ from firmware.records import Mode
 from firmware.signing.acknowledgement import acknowledge
 from firmware.signing.authorities import Purpose
 from firmware.signing.certificates import check_issued, subject
+from firmware.signing.election import open_election
 from firmware.signing.enrolment import install, keep_request, make_request
 from firmware.signing.key_file import FileKey
 from firmware.signing.keys import DeviceClaims, Protection, claims_of, key_id
@@ -253,14 +254,43 @@ def test_a_device_installs_what_the_desk_printed(ceremony: Ceremony, tmp_path: P
 
 
 def test_a_definition_gets_its_trust_twice(ceremony: Ceremony) -> None:
-    data = (ceremony.folder / "election.json").read_bytes()
     issuer = authority_folder.load(ceremony.folder / "issuing", PASSPHRASE).certificate
+    other = authority_folder.load(ceremony.folder / "root", PASSPHRASE).certificate
+    layouts = {sealing.LAYOUT.id: sealing.LAYOUT}
+    once = definitions.with_trust(sealing.ELECTION, [issuer], {}, layouts)
+    assert definitions.with_trust(once, [issuer], {}, layouts) == once
     with pytest.raises(Refused, match="definition-trust"):
-        definitions.with_trust(data, [issuer], {}, {})
+        definitions.with_trust(once, [issuer, other], {}, layouts)
+    with pytest.raises(Refused, match="definition-collector"):
+        document = json.loads(sealing.ELECTION) | {"collectors": [{"id": "kota", "url": "https://x.example"}]}
+        definitions.with_trust(json.dumps(document).encode(), [issuer], {}, layouts)
     with pytest.raises(Refused, match="definition-no-trust"):
         definitions.revoked(sealing.ELECTION, bytes(8), 0, "x")
     with pytest.raises(Refused, match="definition-form"):
         definitions.with_trust(sealing.ELECTION, [issuer], {}, {})
+
+
+def test_all_definitions_of_a_build_are_signed_with_one_passphrase(ceremony: Ceremony, tmp_path: Path) -> None:
+    (tmp_path / "build").mkdir()
+    for name in ("3171", "3273"):
+        document = json.loads(sealing.ELECTION) | {"mode": "real", "name": name}
+        (tmp_path / "build" / f"{name}.json").write_text(json.dumps(document))
+    issuer = ceremony.folder / "issuing" / "certificate.pem"
+    for _ in range(2):
+        typed("trust", tmp_path / "build", "--issuer", issuer)
+        typed("sign", ceremony.folder / "signing", tmp_path / "build", tmp_path / "signed")
+    root, signing = (
+        x509.load_pem_x509_certificate((ceremony.folder / name / "certificate.pem").read_bytes())
+        for name in ("root", "signing")
+    )
+    for name in ("3171", "3273"):
+        data = open_election((tmp_path / "signed" / f"{name}.cose").read_bytes(), root, signing).data
+        assert data == (tmp_path / "build" / f"{name}.json").read_bytes()
+    before = (tmp_path / "build" / "3171.json").read_bytes()
+    (tmp_path / "build" / "9999.json").write_text("{}")
+    with pytest.raises(AssertionError, match="election-invalid"):
+        typed("trust", tmp_path / "build", "--issuer", issuer)
+    assert (tmp_path / "build" / "3171.json").read_bytes() == before
 
 
 def test_the_desk_says_what_it_refuses(ceremony: Ceremony) -> None:

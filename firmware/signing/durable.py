@@ -27,6 +27,18 @@ def rename(path: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+def replace(path: Path, data: bytes, mode: int = PRIVATE_FILE) -> None:
+    """Puts `data` in the place of what is at `path`, whole or not at all; durable on return."""
+    incoming = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        write(incoming, data)
+        incoming.chmod(mode)
+        incoming.replace(path)
+    finally:
+        incoming.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
 def append(path: Path, size: int, data: bytes) -> None:
     """Adds `data` to the private file at `path`, whose whole lines end at `size`; on disk on return.
 
