@@ -159,14 +159,15 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--ssh", "host", help="Or a device on the network: [user@]host.")
 @click.option("--serial", help="Of that device, as in known_hosts.")
 @click.option("--known-hosts", type=FILE, help="Of the batch.")
+@click.option("--ssh-option", multiple=True, help="A word more for ssh; may be given several times.")
 @click.option("--debian", is_flag=True, help="Have dpkg compare Debian's files too.")
 @click.option("--json", "as_json", is_flag=True, help="Machine output.")
 def main(
     cose: Path, root_pem: Path, signer: Path, card: Path | None, host: str | None, serial: str | None,
-    known_hosts: Path | None, debian: bool, as_json: bool,
+    known_hosts: Path | None, ssh_option: tuple[str, ...], debian: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Compare a device with a signed release manifest (COSE), byte for byte."""
-    looked = _looked(card, host, serial, known_hosts)
+    looked = _looked(card, host, serial, known_hosts, ssh_option)
     data = release.open_release(cose.read_bytes(), load_pem(root_pem), load_pem(signer))
     manifest, begun = release.decode(data), time.monotonic()
     findings = audit(manifest, data, looked)
@@ -181,11 +182,13 @@ def main(
     sys.exit(1 if findings else 0)
 
 
-def _looked(card: Path | None, host: str | None, serial: str | None, known_hosts: Path | None) -> Looked:
+def _looked(
+    card: Path | None, host: str | None, serial: str | None, known_hosts: Path | None, options: tuple[str, ...]
+) -> Looked:
     if card is not None and host is None:
         return Card(card)
     if card is None and host and serial and known_hosts:
-        return Asked(Ssh(host, serial, known_hosts))
+        return Asked(Ssh(host, serial, known_hosts, options))
     raise click.UsageError("either --card, or --ssh with --serial and --known-hosts")
 
 

@@ -208,7 +208,7 @@ def show_command(folder: Path, state: str | None) -> None:
 @desk.command("note")
 @click.argument("folder", type=FOLDER)
 @click.argument("serial")
-@click.argument("state", type=click.Choice([State.OPEN, State.RETURNED, State.FAULTY]))
+@click.argument("state", type=click.Choice([str(state) for state in (State.OPEN, State.RETURNED, State.FAULTY)]))
 @click.option("--note", default="", help="Why.")
 def note_command(folder: Path, serial: str, state: str, note: str) -> None:
     """Write down that a device is open, returned or faulty; other states are written by the steps themselves."""

@@ -9,8 +9,6 @@ card is destroyed when that matters.
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from pathlib import Path
 
 from firmware.config import KeyDriver, load_config
@@ -19,9 +17,6 @@ from firmware.signing.key_file import KEY_NAME
 from provisioning.found import check_free, look
 from provisioning.ground import CREDENTIAL, PIN, TLS_KEYS, Ground, systemd
 from provisioning.words import Evidence, Wiped
-
-TRIM_S = 120.0
-"""Telling a 32 GB card which cells are free takes seconds."""
 
 
 def wipe(ground: Ground, evidence: Evidence) -> Wiped:
@@ -40,7 +35,7 @@ def wipe(ground: Ground, evidence: Evidence) -> Wiped:
     overwritten = [path for path in secrets if path.exists()]
     for path in overwritten:
         _overwrite(path)
-    return Wiped(tuple(destroyed), tuple(map(str, overwritten)), _trim(ground.state))
+    return Wiped(tuple(destroyed), tuple(map(str, overwritten)), ground.trim(ground.state))
 
 
 def _evict(ground: Ground) -> list[str]:
@@ -62,16 +57,3 @@ def _overwrite(path: Path) -> None:
         os.fsync(file.fileno())
     path.unlink()
     durable.sync_folder(path.parent)
-
-
-def _trim(folder: Path) -> str:
-    program = shutil.which("fstrim")
-    if program is None or os.getuid() != 0:
-        return ""
-    mount = subprocess.run(  # noqa: S603
-        ["/usr/bin/findmnt", "-no", "TARGET", "--target", str(folder)], capture_output=True, check=False, text=True
-    ).stdout.strip()
-    done = subprocess.run(  # noqa: S603
-        [program, "-v", mount or "/"], capture_output=True, check=False, text=True, timeout=TRIM_S
-    )
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -107,7 +107,7 @@ def _technician(folder: Path, issuer: issuing.Authority, now: datetime) -> None:
 
 def make_ground(folder: Path) -> Ground:
     """A device's folders, for whoever runs the tests."""
-    ground = Ground(folder / "etc", folder / "state", folder / "program", folder / "units", _myself)
+    ground = Ground(folder / "etc", folder / "state", folder / "program", folder / "units", _myself, lambda _folder: "")
     (ground.etc / "trust").mkdir(parents=True)
     ground.state.mkdir()
     return ground

@@ -9,6 +9,7 @@ be unplugged (its link goes down), its card swapped (another root answers), its 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -68,7 +69,8 @@ class Device:
         _run("mount", "-t", "overlay", "-o", options, "overlay", str(self.root))
 
     def prepare(self, public_key: Path) -> None:
-        """Its ssh: own host key, who may enter."""
+        """Its own number and ssh host key, and who may enter."""
+        (self.root / "etc" / "machine-id").write_text(secrets.token_hex(16) + "\n")
         etc = self.root / "etc" / "ssh"
         for old in etc.glob("ssh_host_*"):
             old.unlink()

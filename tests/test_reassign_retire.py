@@ -1,0 +1,219 @@
+"""A device moves to another TPS, or goes: nothing is lost, and no key is wiped on somebody's word."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from firmware.day import day as days
+from firmware.errors import Refused
+from firmware.ledger.store import Ledger
+from provisioning import evidence
+from provisioning.assign import assign
+from provisioning.enrol import enrol
+from provisioning.inventory import State
+from provisioning.job import End, Job
+from provisioning.place import COMMAND_S, Ran
+from provisioning.reassign import reassign
+from provisioning.retire import export, wipe
+from provisioning.seal import confirm, label_of, scans
+from provisioning.words import Evidence, Seen
+from tests import sealing
+from tests.provisioned import Batch, InFolder, make_batch, now
+
+OTHER = sealing.TPS[9]
+
+
+@dataclass
+class WithTools(InFolder):
+    """A device whose tar and coreutils answer as well."""
+
+    def run(self, command: Sequence[str], stdin: bytes = b"", within_s: float = COMMAND_S) -> Ran:
+        """As Place."""
+        if command[0] == "tar":
+            return Ran(0, papers(self.ground.etc), "")
+        return super().run(command, stdin, within_s)
+
+
+def papers(folder: Path) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        tar.add(folder / "assignment.cose", "assignment.cose")
+    return out.getvalue()
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Batch:
+    return make_batch(tmp_path)
+
+
+@pytest.fixture
+def job(batch: Batch) -> Job:
+    made = batch.job()
+    enrol(made)
+    assign(made)
+    return replace(made, place=WithTools(batch.place("C1-0001").ground))
+
+
+def refused(code: str, job: Job, tps: str = OTHER, replaces: str = "") -> None:
+    with pytest.raises(Refused) as refusal:
+        reassign(job, tps, "KPU-NEW", replaces, None)
+    assert refusal.value.code == code, str(refusal.value)
+
+
+def test_a_device_moves_and_the_assignment_before_is_kept(batch: Batch, job: Job) -> None:
+    etc = batch.place("C1-0001").ground.etc
+    before, pin = (etc / "assignment.cose").read_bytes(), (etc / "pin.json").read_bytes()
+    assert reassign(job, OTHER, "KPU-NEW", "", None).end is End.DONE
+    seen = job.look()
+    assert (seen.tps, seen.seal, seen.edition, seen.fault) == (OTHER, "KPU-NEW", 2, "")
+    assert (etc / "assignments" / "1.cose").read_bytes() == before
+    assert (etc / "pin.json").read_bytes() != pin, "the ketua of the TPS before knows that PIN"
+    assert len(list((batch.folder / "letters").iterdir())) == 2
+    assert batch.office.inventory.holder(sealing.TPS[1]) is None
+
+
+def test_the_cable_is_pulled_while_it_moves(batch: Batch, job: Job) -> None:
+    place = job.place
+    assert isinstance(place, WithTools)
+    place.cut_after = "assign"
+    refused("device-unreachable", job)
+    place.plugged = True
+    assert reassign(job, OTHER, "KPU-NEW", "", None).end is End.DONE
+    assert job.look().edition == 2
+
+
+def test_a_tps_is_taken_only_from_the_device_that_is_named(batch: Batch, job: Job) -> None:
+    other = batch.job(9)
+    enrol(other)
+    assign(other)
+    refused("inventory-tps", job)
+    refused("inventory-tps", job, replaces="C1-0008")
+    assert reassign(job, OTHER, "KPU-NEW", "C1-0009", None).end is End.DONE
+    assert batch.office.inventory.device("C1-0009").state is State.FAULTY
+
+
+def test_a_tps_that_does_not_exist(job: Job) -> None:
+    refused("tps-unknown", job, tps="0000000000000")
+
+
+def open_day(batch: Batch) -> None:
+    with Ledger.open(batch.place("C1-0001").ground.ledger) as ledger:
+        days.save(days.Day().opened((), 4, 0, days.Moment(1, "synchronised")), ledger)
+
+
+def test_the_day_is_open(batch: Batch, job: Job) -> None:
+    open_day(batch)
+    refused("device-day-open", job)
+    with pytest.raises(Refused, match="device-day-open"):
+        job.ask("wipe", Evidence(0, ""), Seen)
+    with pytest.raises(Refused, match="device-day-open"):
+        export(job, batch.folder / "evidence")
+
+
+def test_records_are_nowhere_else(batch: Batch, job: Job) -> None:
+    seal_one(batch)
+    assert job.look().unforwarded == 1
+    refused("device-unforwarded", job)
+    with pytest.raises(Refused, match="evidence-moved"):
+        job.ask("wipe", Evidence(0, ""), Seen)
+    assert (batch.place("C1-0001").ground.etc / "tls/uplink/key.pem").exists()
+
+
+def seal_one(batch: Batch) -> None:
+    """One record in the device's ledger, of whatever key: here only how many there are matters."""
+    with Ledger.open(batch.place("C1-0001").ground.ledger) as ledger:
+        ledger.commit(sealing.seal(1), {})
+
+
+# --- retire -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_device_that_never_sealed_is_retired(batch: Batch, job: Job) -> None:
+    folder = batch.folder / "evidence"
+    proven = export(job, folder)
+    assert proven.evidence == Evidence(0, "") and not proven.bundle
+    summary, wiped = wipe(job, folder)
+    device = batch.office.inventory.device("C1-0001")
+    assert (device.state, device.evidence) == (State.RETIRED, summary.name)
+    etc = batch.place("C1-0001").ground.etc
+    assert not (etc / "pin.json").exists() and not list((etc / "tls").rglob("key.pem"))
+    assert not (batch.place("C1-0001").ground.key / "key.pem").exists()
+    assert str(etc / "pin.json") in wiped.overwritten
+    assert (etc / "assignment.cose").exists(), "what is evidence stays"
+
+
+@pytest.mark.parametrize("name", [evidence.SUMMARY, evidence.DEVICE])
+def test_the_evidence_is_not_whole(batch: Batch, job: Job, name: str) -> None:
+    folder = batch.folder / "evidence"
+    export(job, folder)
+    (folder / "C1-0001" / name).unlink()
+    with pytest.raises(Refused, match="evidence-unverified"):
+        wipe(job, folder)
+    assert (batch.place("C1-0001").ground.etc / "pin.json").exists()
+
+
+def test_the_evidence_is_of_another_device(batch: Batch, job: Job) -> None:
+    folder = batch.folder / "evidence"
+    export(job, folder)
+    shutil.copytree(folder / "C1-0001", folder / "C1-0002")
+    with pytest.raises(Refused, match="of device C1-0001"):
+        evidence.prove(folder / "C1-0002", "C1-0002")
+
+
+def test_a_bundle_was_damaged_on_the_stick(batch: Batch, job: Job) -> None:
+    own = batch.folder / "evidence" / "C1-0001"
+    own.mkdir(parents=True)
+    (own / evidence.DEVICE).write_bytes(b"x")
+    (own / evidence.BUNDLE).write_bytes(b"damaged")
+    summary = evidence.Summary("C1-0001", Evidence(1, "00" * 32), "00" * 32)
+    (own / evidence.SUMMARY).write_bytes(msgspec.json.encode(summary))
+    with pytest.raises(Refused, match="not the one that was written"):
+        evidence.prove(own, "C1-0001")
+
+
+def test_the_evidence_lies_on_the_same_disk(tmp_path: Path) -> None:
+    assert not evidence.other_medium(tmp_path, tmp_path.parent)
+    assert evidence.other_medium(Path("/dev/shm"), tmp_path) or not Path("/dev/shm").is_mount()
+
+
+# --- seal -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_label_and_its_seal_are_scanned(batch: Batch, job: Job) -> None:
+    inventory = batch.office.inventory
+    text = label_of(inventory.device("C1-0001")).text
+    assert confirm(inventory, text, "KPU-000001", now()).state is State.SEALED
+    assert confirm(inventory, text, "KPU-000001", now()).state is State.SEALED
+
+
+@pytest.mark.parametrize(
+    ("text", "seal", "code"),
+    [
+        ("C1K1:C1-0001:0000000000000000", "KPU-000001", "label-other"),
+        ("{label}", "KPU-000002", "label-other"),
+        ("C1K1:C1-0009:0000000000000000", "KPU-000001", "inventory-serial"),
+        ("https://example.org", "KPU-000001", "label-unreadable"),
+        ("C1K1:", "KPU-000001", "label-unreadable"),
+    ],
+)
+def test_a_label_is_on_the_wrong_case(batch: Batch, job: Job, text: str, seal: str, code: str) -> None:
+    inventory = batch.office.inventory
+    label = label_of(inventory.device("C1-0001")).text
+    with pytest.raises(Refused) as refusal:
+        confirm(inventory, text.format(label=label), seal, now())
+    assert refusal.value.code == code
+    assert inventory.device("C1-0001").state is State.ASSIGNED
+
+
+def test_a_scanner_types_both_on_one_line_or_on_two() -> None:
+    assert list(scans(["C1K1:a:b KPU-1\n", "C1K1:c:d\n", "KPU-2\n", "C1K1:e:f"])) == [
+        ("C1K1:a:b", "KPU-1"), ("C1K1:c:d", "KPU-2"), ("C1K1:e:f", ""),
+    ]  # fmt: skip
