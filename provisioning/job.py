@@ -29,6 +29,7 @@ class End(StrEnum):
     """It needs an authority's key that is not here: take the batch's folder to the desk, run it there, come back."""
     WAITS_FOR_DEVICE = "waits for the device"
     """It needs the device, which is not here."""
+    WAITS_FOR_PERSON = "waits for somebody beside the device"
     WOULD = "would be done"
     """Dry run."""
 
