@@ -45,7 +45,7 @@ def name(cell: Cell) -> str:
     """A text that must be there. Raises CellRefused."""
     found = text(cell)
     if not found:
-        raise CellRefused("empty")
+        raise CellRefused("is empty")
     return found
 
 

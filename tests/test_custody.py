@@ -22,15 +22,19 @@ from firmware.day.findings import found
 from firmware.errors import Refused
 from firmware.records import Mode
 from firmware.signing import cose, custody_folder, handover
-from firmware.signing.custody import NEXT, Oddity
+from firmware.signing.custody import NEXT, Oddity, check_chain
 from firmware.signing.definition import Revocation
 from firmware.signing.encoding import decode
+from firmware.signing.evidence import examine
 from firmware.signing.handover import Party, give, open_event, take
 from firmware.signing.key_file import FileKey
+from firmware.signing.keys import key_id
 from firmware.signing.label import Label
-from firmware.signing.officers import Role
+from firmware.signing.officers import OfficerTrust, Role
+from firmware.signing.trust import TrustRoots
 from provisioning import custody_export
 from tests.custodies import AFTER_ALL, BACK, HOUR, LABEL, UNIX, WAY, People, officer_kid
+from tests.vectors import parts
 
 CDDL = (Path(cose.__file__).parent / "record.cddl").read_text(encoding="utf-8")
 KPPS_WITHOUT_KEY = Party("Budi", "kpps", None)
@@ -217,6 +221,16 @@ def test_an_independent_validator_disagrees(people: People) -> None:
         schema("hand-over").validate_cbor(inner)
         with pytest.raises(pycddl.ValidationError):
             schema("hand-over").validate_cbor(cbor2.dumps(decode(inner) | {"number": 0}))
+
+
+def test_anybody_verifies_a_hand_over() -> None:
+    trust = TrustRoots.load(parts.FOLDER / "trust")
+    finding = examine("x", (parts.FOLDER / "valid" / "hand-over-1.cose").read_bytes(), trust)
+    assert finding.refusal is None
+    assert [claim.key for claim in finding.claims] == ["officer", "officer", "hand-over"]
+    chain = [(parts.FOLDER / "valid" / name).read_bytes() for name in ("hand-over-1.cose", "hand-over-2-alone.cose")]
+    label = Label("VECTOR-1", key_id(parts.DEVICE.certificate))
+    assert check_chain(chain, OfficerTrust.of(trust), label).seal == "S-0002"
 
 
 # --- what is odd ------------------------------------------------------------------------------------------------------

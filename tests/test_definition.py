@@ -193,7 +193,7 @@ def test_a_number_is_none(cell: cells.Cell) -> None:
         (1, {"village": "CIDENQ"}, "5 Kelurahan: 3171011002 is 'CIDENG' above, 'CIDENQ' here"),
         (0, {"tps": "1000"}, "4 No TPS: 1000 is not between 1 and 999"),
         (0, {"village": "=A1"}, "4 Kelurahan: a formula; paste it as a value"),
-        (0, {"village": ""}, "4 Kelurahan: empty"),
+        (0, {"village": ""}, "4 Kelurahan: is empty"),
         (3, {"code": "9171021001"}, " region: district 917102 (COBLONG) is in no dapil of dpr"),
     ],
 )

@@ -33,6 +33,8 @@ ROOTS = {
     "acknowledgement": "acknowledgement",
     "draft": "draft-request",
     "election": "election",
+    "handover": "hand-over",
+    "takeover": "take-over",
 }
 FLIPS = (0x01, 0x80)
 

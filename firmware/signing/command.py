@@ -18,6 +18,7 @@ from firmware.errors import Refused, VerificationRefused
 from firmware.messages import both
 from firmware.signing.bundle import examine_bundle, is_bundle
 from firmware.signing.evidence import Finding, compare, examine
+from firmware.signing.handover import Event
 from firmware.signing.trust import TrustRoots
 from firmware.signing.validity import utc
 from firmware.signing.verification import (
@@ -145,6 +146,13 @@ def _facts(verified: Verified | None) -> list[str]:
             facts |= {"release": report.release or "-", "software": report.software, "board": report.board or "-"}
             facts["failed"] = ", ".join(f"{name} ({code})" for name, code in report.failed.items()) or "-"
             facts["not-examined"] = ", ".join(report.not_examined) or "-"
+        case Event(said=said):
+            facts = {"sha256": verified.sha256.hex(), "time": utc(said.unix), "place": said.place}
+            facts |= {"giver": f"{said.giver.name} ({said.giver.role})"}
+            facts |= {
+                "receiver": f"{said.receiver.name} ({said.receiver.role})",
+                "seal": f"{said.seal} {said.seal_state}",
+            }
         case None:
             facts = {}
     return [f"{name} = {value}" for name, value in (facts | _results(verified)).items()]
@@ -176,6 +184,7 @@ def _entry(finding: Finding) -> dict[str, Any]:
         VerifiedCheckpoint: "checkpoint",
         VerifiedProof: "proof",
         VerifiedSelfTest: "self-test",
+        Event: "hand-over",
     }
     return {
         "file": finding.name or None,

@@ -1,7 +1,7 @@
 """Pieces of evidence as people hand them in: what each one is, whatever its file is called, and what it proves.
 
 a record, an acknowledgement, the election definition (COSE); a receipt or the report of a self-test as COSE, as the
-text of its code, or as a picture of it; a checkpoint of a log, a proof that leads to one
+text of its code, or as a picture of it; a checkpoint of a log, a proof that leads to one; a hand-over of a device
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from firmware.signing.verification import (
     verify_acknowledgement,
     verify_checkpoint,
     verify_election,
+    verify_handover,
     verify_proof,
     verify_receipt,
     verify_record,
@@ -91,6 +92,8 @@ def _verify(data: bytes, trust: TrustRoots, report: Report) -> Verified:
             return verify_election(cose, trust, report)
         case MessageType.SELFTEST:
             return verify_selftest(cose, trust, report)
+        case MessageType.HANDOVER | MessageType.TAKEOVER:
+            return verify_handover(cose, trust, report)
         case other:
             raise VerificationRefused("cose-type", found=other.name.lower(), expected="")
 

@@ -18,7 +18,9 @@ from firmware.signing import checkpoint
 from firmware.signing.claims import Claim, Report, silent
 from firmware.signing.cose import Envelope, MessageType, open_verified, parse, verified_bytes
 from firmware.signing.election import MAX_BYTES as MAX_ELECTION_BYTES
+from firmware.signing.handover import Event, open_event
 from firmware.signing.keys import Device
+from firmware.signing.officers import OfficerTrust
 from firmware.signing.proof import Proof, parse_proof
 from firmware.signing.schema import AcknowledgementEntry, RecordEntry, check, check_record
 from firmware.signing.selftest_report import ReportEntry, check_report, counts
@@ -109,6 +111,7 @@ Verified = (
     | VerifiedCheckpoint
     | VerifiedProof
     | VerifiedSelfTest
+    | Event
 )
 
 
@@ -201,6 +204,15 @@ def verify_selftest(cose: bytes, trust: TrustRoots, report: Report = silent) -> 
     check_time(Sealed(entry.time.unix, entry.time.clock), device, envelope.kid, trust, report)
     report(Claim("self-test", {"tps": entry.tps, **asdict(counts(entry))}))
     return VerifiedSelfTest(entry, device, envelope.kid)
+
+
+def verify_handover(cose: bytes, trust: TrustRoots, report: Report = silent) -> Event:
+    """The hand-over of a device in `cose`; raises VerificationRefused. Its chain is checked by custody.py."""
+    event = open_event(cose, OfficerTrust.of(trust))
+    for officer in event.signed_by:
+        report(Claim("officer", {"name": officer.name, "role": str(officer.role), "kid": officer.kid.hex()}))
+    report(Claim("hand-over", {"number": event.said.number, "device": event.said.device, "seal": event.said.seal}))
+    return event
 
 
 def _signer_of(note: bytes, trust: TrustRoots) -> tuple[bytes, Device, checkpoint.Checkpoint]:

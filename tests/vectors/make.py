@@ -29,6 +29,7 @@ from firmware.signing.bundle import picture_name
 from firmware.signing.cose import GROUP_ORDER, MessageType, SigningKey, parse, sign
 from firmware.signing.election import sign_election
 from firmware.signing.encoding import Tagged, decode, encode
+from firmware.signing.handover import Party, give, take
 from firmware.signing.keys import key_id, open_device
 from firmware.signing.signer import Signer
 from firmware.signing.trust import write_signed_trust
@@ -66,7 +67,28 @@ def valid() -> dict[str, bytes]:
         "receipt-1.cose": first.receipt,
         "receipt-1.txt": receipt_code.encode(first.receipt).encode(),
         "acknowledgement-1.cose": acknowledge(first.sha256, parts.SEALED_AT + 60, parts.COLLECTOR),
+        **_handovers(),
     }
+
+
+def _handovers() -> dict[str, bytes]:
+    """A hand-over that both signed, and the next one, whose receiver has no key."""
+    said = parts.handover(parts.TECHNICIAN, parts.STORE)
+    first = take(give(said, parts.TECHNICIAN), said.unix + 60, parts.STORE)
+    alone = parts.handover(
+        parts.STORE,
+        parts.KPPS,
+        number=2,
+        previous=hashlib.sha256(first).digest(),
+        unix=said.unix + 3600,
+        at=None,
+        seal_state="broken",
+        resealed="S-0002",
+        condition="Kotak penyok",
+        receiver=Party("Dewi", "ppk", None),
+        alone="Penerima belum memiliki kunci",
+    )
+    return {"hand-over-1.cose": first, "hand-over-2-alone.cose": give(alone, parts.STORE)}
 
 
 def _log(names: list[bytes]) -> dict[str, bytes]:
@@ -118,6 +140,7 @@ def hostile() -> Iterator[Hostile]:
     yield from _records(dict(first.payload), dict(second.payload))
     yield from _receipts(first)
     yield from _elections()
+    yield from _hostile_handovers()
     yield from _bundles()
     yield from _codes(receipt_code.encode(first.receipt))
 
@@ -287,6 +310,27 @@ def _bundles() -> Iterator[Hostile]:
     huge.mode, huge.size = 0o444, 8**10
     promised = whole[:-1024] + huge.tobuf(tarfile.USTAR_FORMAT) + bytes(1024)
     yield case("huge", "bundle-form", "a gigabyte is promised", promised)
+
+
+def _hostile_handovers() -> Iterator[Hostile]:
+    said = parts.handover(parts.TECHNICIAN, parts.STORE)
+    offer = give(said, parts.TECHNICIAN)
+    yield "hand-over-offered.cose", "custody-signers", "the receiver has not signed", offer
+    other = take(offer, said.unix, parts.KPPS)
+    yield "hand-over-other-receiver.cose", "custody-signers", "somebody else took it", other
+    strange = parts.handover(parts.TECHNICIAN, parts.STRANGE_OFFICER)
+    message = take(give(strange, parts.TECHNICIAN), said.unix, parts.STRANGE_OFFICER)
+    yield "hand-over-stranger.cose", "certificate-issuer", "an officer of another authority", message
+    stolen = take(give(said, _Named(parts.STRANGER, parts.TECHNICIAN.certificate)), said.unix, parts.STORE)
+    yield "hand-over-stolen-name.cose", "cose-signature", "another's key under an officer's certificate", stolen
+    reason = parts.handover(parts.TECHNICIAN, parts.STORE, alone="x")
+    both = take(give(reason, parts.TECHNICIAN), said.unix, parts.STORE)
+    yield "hand-over-reason.cose", "custody-alone", "a reason for one signature, and two", both
+    late = parts.handover(parts.TECHNICIAN, parts.STORE, unix=9_999_999_999)
+    message = take(give(late, parts.TECHNICIAN), late.unix, parts.STORE)
+    yield "hand-over-late.cose", "officer-validity", "after the officers' certificates", message
+    record = sign({"unix": said.unix}, MessageType.HANDOVER, parts.DEVICE)
+    yield "hand-over-by-a-device.cose", "officer-certificate", "a device's key is no officer's", record
 
 
 def _codes(text: str) -> Iterator[Hostile]:

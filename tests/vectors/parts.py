@@ -11,6 +11,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from msgspec.structs import replace
 
 from firmware.forms.layout import FormLayout
 from firmware.forms.loader import load_layout
@@ -19,8 +20,10 @@ from firmware.signing import audit
 from firmware.signing.authorities import Purpose, Scope
 from firmware.signing.certificates import Issuer, issue, subject
 from firmware.signing.cose import GROUP_ORDER
+from firmware.signing.handover import HandOver, Party, party_of
 from firmware.signing.key_file import FileKey
 from firmware.signing.keys import DeviceClaims, Protection, claims_extension, key_id
+from firmware.signing.officers import Role, officer_of, role_extension
 from firmware.signing.signer import ClockQuality, ClockReading
 
 FOLDER = Path(__file__).parent
@@ -117,6 +120,25 @@ def collector_key(name: str = "kota-bandung") -> FileKey:
     return FileKey(key, certificate.public_bytes(Encoding.DER))
 
 
+def officer_key(name: str, role: Role, number: int, above: Issuer = ISSUING) -> FileKey:
+    """The key of an officer that `above` has issued."""
+    key = private_key(name)
+    certificate = issue(
+        subject(name, ORGANISATION),
+        key.public_key(),
+        above,
+        MADE,
+        serial_number=number,
+        extensions=[scope(Purpose.OFFICER).extension(), role_extension(role)],
+    )
+    return FileKey(key, certificate.public_bytes(Encoding.DER))
+
+
+TECHNICIAN, STORE = officer_key("Tari Teknisi", Role.TECHNICIAN, 30), officer_key("Gani Gudang", Role.WAREHOUSE, 31)
+KPPS = officer_key("Budi Ketua", Role.KPPS, 32)
+STRANGE_OFFICER = officer_key(
+    "Orang Lain", Role.WAREHOUSE, 33, _authority("other authority", scope(Purpose.ISSUING), None, 9)
+)
 DEVICE, STRANGER, TRAINING = device_key("VECTOR-1"), device_key("VECTOR-2"), device_key("VECTOR-3", Mode.TRAINING)
 REVOKED, FREE_RUNNING, EARLY = device_key("VECTOR-4"), device_key("VECTOR-5"), device_key("VECTOR-6")
 """One that is revoked, one whose clock nobody set, one that knew the first edition only."""
@@ -207,3 +229,28 @@ def _field(name: str, page: int, value: int) -> dict[str, Any]:
         "settled": "machine-and-confirmed",
         "machine": {"value": value, "text": f"{value:X>3}", "confidence_ppm": 999_200},
     }
+
+
+def handover(giver: FileKey, receiver: FileKey, /, **changes: Any) -> HandOver:
+    """What both see at the first hand-over of DEVICE."""
+    entry = HandOver(
+        device="VECTOR-1",
+        kid=key_id(DEVICE.certificate),
+        number=1,
+        previous=bytes(32),
+        unix=SEALED_AT - 86_400,
+        place="Gudang Kota Contoh",
+        at=(-6_914_744, 107_609_810),
+        seal="S-0001",
+        seal_state="intact",
+        resealed=None,
+        condition="",
+        giver=_party(giver),
+        receiver=_party(receiver),
+        alone="",
+    )
+    return replace(entry, **changes)
+
+
+def _party(key: FileKey) -> Party:
+    return party_of(officer_of(x509.load_der_x509_certificate(key.certificate)))
