@@ -6,7 +6,7 @@ What has passed stands in two columns with what was seen; what has not has lines
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from firmware.messages import sentence
@@ -25,8 +25,8 @@ def page(head: str, findings: Sequence[Finding], language: str) -> str:
         "",
         *_passed([entry for entry in findings if entry.level is Level.PASSED], language),
         "",
-        *(line for entry in findings if entry.level is Level.NOTE for line in _told(entry, language)),
-        *(line for entry in findings if entry.level is Level.FAILED for line in _told(entry, language)),
+        *(line for same in _alike(findings, Level.NOTE) for line in _told(same, language)),
+        *(line for same in _alike(findings, Level.FAILED) for line in _told(same, language)),
         *_skipped(findings, language),
         "",
         *textwrap.wrap(verdict_sentence(findings, language), COLUMNS),
@@ -64,10 +64,24 @@ def _passed(findings: Sequence[Finding], language: str) -> Iterator[str]:
     yield from (cell for cell in cells if len(cell) > _COLUMN)
 
 
-def _told(entry: Finding, language: str) -> Iterator[str]:
-    head = f"{MARKS[entry.level]} {label(entry.name, language):<{_NAME}} "
-    text = f"{says(entry, language)} [{entry.code}]"
-    return iter(textwrap.wrap(text, COLUMNS, initial_indent=head, subsequent_indent=" " * len(head)))
+def _alike(findings: Sequence[Finding], level: Level) -> Iterable[Sequence[Finding]]:
+    """Those of a level, together where the same sentence is said of them: one cause makes several checks fail."""
+    together: dict[tuple[str, str], list[Finding]] = {}
+    for entry in findings:
+        if entry.level is level:
+            together.setdefault((entry.key, str(entry.values)), []).append(entry)
+    return together.values()
+
+
+def _told(same: Sequence[Finding], language: str) -> Iterator[str]:
+    names = ", ".join(label(entry.name, language) for entry in same)
+    head, indent = f"{MARKS[same[0].level]} {names:<{_NAME}} ", " " * (_NAME + 3)
+    text = f"{says(same[0], language)} [{same[0].code}]"
+    if len(names) > _NAME:
+        yield from textwrap.wrap(names, COLUMNS, initial_indent=head[:2], subsequent_indent="  ")
+        head = indent
+    # Codes and commands are not broken at their hyphens.
+    yield from textwrap.wrap(text, COLUMNS, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _skipped(findings: Sequence[Finding], language: str) -> list[str]:
