@@ -30,6 +30,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from collector.aside import Aside, forget, keep, kept
 from collector.database import open_engine, writing
 from collector.intake import open_queue, read
+from collector.logs import log_to_stderr
 from collector.migrate import migrate
 from collector.nats_queue import Message
 from collector.receiving import Arrival, receive_all
@@ -180,6 +181,7 @@ def _away(error: SQLAlchemyError) -> bool:
 @click.option("--again", is_flag=True, help="Try what was set aside once more, say how much is left, and end.")
 def main(again: bool) -> None:
     """Bring records from the queue into the database."""
+    log_to_stderr()
     try:
         settings = Settings.load(Path(os.environ[ENVIRONMENT]))
         queue = open_queue(settings)

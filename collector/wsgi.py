@@ -14,6 +14,7 @@ from flask import Flask
 
 from collector.app import create_app
 from collector.intake import Intake, open_queue
+from collector.logs import log_to_stderr
 from collector.pictures import PictureStore
 from collector.settings import ENVIRONMENT, Settings
 from collector.store import RecordStore
@@ -23,6 +24,7 @@ from firmware.signing.trust import TrustRoots
 
 def make() -> Flask:
     """The application for the settings that the environment names. Raises Refused."""
+    log_to_stderr()
     settings = Settings.load(Path(os.environ[ENVIRONMENT]))
     data = settings.path(settings.file.data)
     key = open_collector_key(data / "key", settings.file.name)

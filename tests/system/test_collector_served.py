@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import ssl
 import subprocess
@@ -14,16 +13,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from firmware.http import LOOPBACK
 from firmware.signing.verification import verify_acknowledgement
 from tests.collectors import announcing, piece
 from tests.sealing import COLLECTOR, World, make_world, pictures_of
-from tests.simulators.room import free_port
 from tests.system.gunicorn import Papers, serving, start, wait_for, write_settings
+from tests.system.nginx import running
 
 pytestmark = pytest.mark.system
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
@@ -49,32 +45,20 @@ def url(request: pytest.FixtureRequest, papers: Papers, world: World, tmp_path: 
 
 
 def behind_nginx(papers: Papers, world: World, tmp_path: Path) -> Iterator[str]:
-    """collector/nginx.conf as it stands, with the paths of the test."""
-    port = free_port()
+    """gunicorn on a Unix socket, nginx before it."""
     with tempfile.TemporaryDirectory() as folder:
         socket = f"{folder}/http"
-        where = {"/etc/c1kiosk": str(papers.folder), "/run/c1kiosk-collector/http": socket}
-        text = (ROOT / "collector" / "nginx.conf").read_text(encoding="utf-8")
-        for old, new in where.items():
-            text = text.replace(old, new)
-        text = text.replace("listen 8443", f"listen {LOOPBACK}:{port}").replace("    listen [::]:8443 ssl;\n", "")
-        scratch = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi"))
-        scratch += f"uwsgi_temp_path {folder}/uwsgi;\nscgi_temp_path {folder}/scgi;\n"
-        head = f"pid {folder}/pid;\nerror_log {folder}/error.log;\ndaemon off;\n{'user root;' if _root() else ''}\n"
-        conf = Path(folder) / "nginx.conf"
-        conf.write_text(head + "events {}\nhttp {\naccess_log off;\n" + scratch + text + "}\n", encoding="utf-8")
         settings = write_settings(
             papers, tmp_path / "collector", world.trust_folder, COLLECTOR, address=f"unix:{socket}", tls=False
         )
         collector = start(settings, papers.path("gunicorn.log"))
-        nginx = subprocess.Popen(["nginx", "-c", str(conf)], stderr=subprocess.DEVNULL)
         try:
-            wait_for_both(papers, f"https://{LOOPBACK}:{port}", collector)
-            yield f"https://{LOOPBACK}:{port}"
+            with running(papers, socket) as (address, _pid):
+                wait_for_both(papers, address, collector)
+                yield address
         finally:
-            for process in (nginx, collector):
-                process.terminate()
-                process.wait()
+            collector.terminate()
+            collector.wait()
 
 
 def wait_for_both(papers: Papers, address: str, collector: subprocess.Popen[bytes]) -> None:
@@ -84,10 +68,6 @@ def wait_for_both(papers: Papers, address: str, collector: subprocess.Popen[byte
             return wait_for(papers, address, collector)
         except httpx.HTTPStatusError as error:
             assert error.response.status_code == 502
-
-
-def _root() -> bool:
-    return os.getuid() == 0
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str]:
