@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware.day.pin import make_pin
 from firmware.errors import VerificationRefused
-from firmware.forms.loader import shipped_layouts
 from firmware.signing.assignment import MAX_BYTES, Device, make_assignment, open_assignment
 from firmware.signing.certificates import load_certificates
 from firmware.signing.trust import write_signed_trust
@@ -140,8 +139,6 @@ def trust_of(job: Job) -> dict[str, bytes]:
     office, data = job.office, job.papers.read(DEVICE)
     assert data is not None
     own = load_certificates(data, DEVICE)[0]
-    known = shipped_layouts()
-    forms = sorted({contest.form for contest in office.definition.election.contests})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_signed_trust(
@@ -149,7 +146,7 @@ def trust_of(job: Job) -> dict[str, bytes]:
             root=office.root.public_bytes(Encoding.DER),
             authority=office.authority.public_bytes(Encoding.DER),
             election=office.beside(office.file.election).read_bytes(),
-            layouts=[known[form] for form in forms],
+            layouts=office.layouts,
             devices=[own.public_bytes(Encoding.DER)],
         )
         files = (path for path in folder.rglob("*") if path.is_file())

@@ -6,7 +6,7 @@ import os
 import pwd
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from firmware.signing import durable
@@ -29,7 +29,8 @@ class Ground:
     etc: Path = Path("/etc/c1kiosk")
     state: Path = Path("/var/lib/c1kiosk")
     program: Path = Path("/opt/c1kiosk")
-    units: Path = Path("/etc/systemd/system")
+    units: Path = field(default_factory=lambda: _units())
+    """Drop-ins of this one device: kept where the root can be written, else made anew at every start."""
     owner: Callable[[str], tuple[int, int]] = lambda name: _owner(name)
     """User and group numbers of a user's name; of root, root and the kiosk's group."""
     trim: Callable[[Path], str] = lambda folder: _trim(folder)
@@ -49,6 +50,11 @@ class Ground:
     def ledger(self) -> Path:
         """Records."""
         return self.state / "ledger"
+
+
+def _units() -> Path:
+    kept = Path("/etc/systemd/system")
+    return kept if os.access(kept, os.W_OK) else Path("/run/systemd/system")
 
 
 def _owner(name: str) -> tuple[int, int]:

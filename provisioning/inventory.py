@@ -74,6 +74,10 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     note: str = ""
 
 
+msgspec.json.Decoder(Event)
+# Resolved now, by one thread (words.py).
+
+
 class Device(msgspec.Struct, frozen=True):
     """What the journal says of a device: its last state, and the last of everything else."""
 

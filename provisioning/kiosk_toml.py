@@ -15,6 +15,9 @@ import msgspec
 from firmware.config import KioskFile
 from firmware.errors import LayoutRefused
 
+msgspec.json.Decoder(KioskFile)
+# Resolved now, by one thread (words.py).
+
 
 def kiosk_file(template: bytes, changes: Mapping[str, Any], name: str) -> KioskFile:
     """The template with `changes`, which name tables by dots ("camera.driver"). Raises LayoutRefused."""

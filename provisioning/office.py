@@ -28,6 +28,8 @@ import msgspec
 from cryptography import x509
 
 from firmware.config import ElectionDefinition, KeyDriver, LanConfig, parse_election
+from firmware.forms.layout import FormLayout
+from firmware.forms.loader import shipped_layouts
 from firmware.records import Mode
 from firmware.signing import durable
 from firmware.signing.election import load_pem, open_election
@@ -95,6 +97,8 @@ class Office:
     key: KeyDriver
     tcti: str
     lan: bool
+    layouts: tuple[FormLayout, ...]
+    """Of the election's forms."""
     issuing: Authority | None = None
     tls_issuing: Authority | None = None
     technician: FileKey | None = None
@@ -121,6 +125,7 @@ class Office:
             key=shape.key.driver,
             tcti=shape.key.tcti,
             lan=shape.lan is not None,
+            layouts=_layouts(definition),
         )
         return opened if passphrase is None else opened._unlocked(here, passphrase)
 
@@ -194,6 +199,11 @@ class Papers:
         incoming.replace(path)
         durable.sync_folder(self.folder)
         return path
+
+
+def _layouts(definition: ElectionDefinition) -> tuple[FormLayout, ...]:
+    known = shipped_layouts()
+    return tuple(known[form] for form in sorted({contest.form for contest in definition.election.contests}))
 
 
 def _decoded(path: Path) -> OfficeFile:

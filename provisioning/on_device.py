@@ -1,6 +1,6 @@
 """The device's part of the ceremony. A technician's laptop runs it over ssh, or a technician here with a stick:
 
-    python -m provisioning.on_device look | request | enrol | assign | wipe
+    python -m provisioning.on_device look | request | enrol | assign | units | wipe
 
 Each reads and writes one JSON document (words.py) and may be cut off anywhere and run again. A refusal is a document
 too, with exit 1. Runs as root; what it writes belongs to whom the units expect.
@@ -9,6 +9,7 @@ too, with exit 1. Runs as root; what it writes belongs to whom the units expect.
     enrol     takes certificates, when they are of these keys, of this election and valid now; pins the root
     assign    takes kiosk.toml, PIN, trust folder and assignment, when together they make a kiosk of this device; the
               assignment comes last, so that a kiosk without it is an unfinished one. The one before is kept
+    units     writes the drop-ins that kiosk.toml asks for: at every start where the root is read-only
     wipe      destroys the keys, when the ledger holds nothing that was not exported
 """
 
@@ -200,15 +201,20 @@ def _take(ground: Ground, given: Provision, config: KioskConfig) -> None:
     write(ground, ground.etc / "kiosk.toml", given.kiosk)
     if given.pin:
         write(ground, ground.etc / PIN, given.pin)
+    write_units(ground, config)
+    write(ground, ground.etc / assignment.NAME, given.assignment)
+    systemd("restart")
+
+
+def write_units(ground: Ground, config: KioskConfig) -> None:
+    """The drop-ins of this device, and no others of those names."""
     for path, text in drop_ins(config, ground.program / "systemd").items():
         target = ground.units / path
         if text:
             write(ground, target, text.encode(), mode=0o644)
         else:
             target.unlink(missing_ok=True)
-    write(ground, ground.etc / assignment.NAME, given.assignment)
-    for name in ("reload", "restart"):
-        systemd(name)
+    systemd("reload")
 
 
 def drop_ins(config: KioskConfig, templates: Path) -> dict[str, str]:
@@ -241,6 +247,9 @@ def answer(ground: Ground, verb: str, document: bytes) -> msgspec.Struct:
             return enrol(ground, msgspec.json.decode(document, type=Certificates), datetime.now(UTC))
         case "assign":
             return assign(ground, msgspec.json.decode(document, type=Provision))
+        case "units":
+            write_units(ground, load_config(ground.etc / "kiosk.toml"))
+            return look(ground)
     return wipe(ground, msgspec.json.decode(document, type=Evidence))
 
 
@@ -260,10 +269,10 @@ def _plain(value: Any) -> Any:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("verb", type=click.Choice(["look", "request", "enrol", "assign", "wipe"]))
+@click.argument("verb", type=click.Choice(["look", "request", "enrol", "assign", "units", "wipe"]))
 def main(verb: str) -> None:
     """The device's part of the ceremony: reads one JSON document, writes one."""
-    document = b"" if verb == "look" else sys.stdin.buffer.read(MAX_DOCUMENT_BYTES)
+    document = b"" if verb in ("look", "units") else sys.stdin.buffer.read(MAX_DOCUMENT_BYTES)
     status, data = respond(Ground(), verb, document)
     sys.stdout.buffer.write(data)
     sys.exit(status)

@@ -154,6 +154,10 @@ class RefusedThere(msgspec.Struct, frozen=True):
     details: dict[str, Any]
 
 
+msgspec.json.Decoder(RefusedThere)
+# Resolved now, by one thread (words.py).
+
+
 def last_lines(text: str) -> str:
     """The end of what a program said, on one line."""
     return " | ".join(line.strip() for line in text.strip().splitlines()[-TOLD_LINES:])

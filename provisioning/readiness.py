@@ -51,6 +51,10 @@ class Found(msgspec.Struct, frozen=True):
     checks: tuple[Check, ...]
 
 
+msgspec.json.Decoder(Found)
+# Resolved now, by one thread (words.py).
+
+
 def selftest(job: Job) -> Result:
     """READY, or who is waited for. Raises ProvisioningRefused("selftest-not-ready") with what has failed."""
     if job.place is None:

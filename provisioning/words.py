@@ -116,3 +116,8 @@ class Wiped(_Words, frozen=True):
     """Overwritten and removed: flash may keep older copies of the cells."""
     trimmed: str
     """What the card said to being told which cells are free; empty when it cannot be told."""
+
+
+for _kind in (Wish, Requests, Certificates, Evidence, Provision, Seen, Wiped):
+    msgspec.json.Decoder(_kind)
+    # msgspec resolves a type at its first use, and two threads that do so at the same moment crash the process.

@@ -10,16 +10,18 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from firmware.config import load_config
+from firmware.config import KeyDriver, LanConfig, PrinterConfig, PrinterDriver, load_config
 from firmware.day.pin import read_pin
 from firmware.errors import Refused
 from firmware.records import Mode
 from firmware.signing.keys import Protection
 from firmware.signing.trust import TrustRoots
+from provisioning import release
 from provisioning.assign import assign
 from provisioning.enrol import DEVICE, UPLINK, certificates_of, enrol
 from provisioning.inventory import State
 from provisioning.job import End, Job
+from provisioning.on_device import drop_ins
 from provisioning.words import Seen, Wish
 from tests import sealing
 from tests.provisioned import Batch, an_office, make_batch, now
@@ -244,3 +246,34 @@ def test_a_dry_run_changes_nothing(batch: Batch) -> None:
     enrol(batch.job())
     assert assign(job).end is End.WOULD
     assert not (batch.folder / "letters").exists()
+
+
+# --- what the units of one device need --------------------------------------------------------------------------------
+
+
+SETTINGS = {
+    "tpm": ("c1kiosk-signer.service.d/key.conf", "DeviceAllow=/dev/tpmrm0 rw"),
+    "sealed-credential": ("c1kiosk-signer.service.d/key.conf", "LoadCredentialEncrypted=device-key:"),
+    "network": ("c1kiosk-station.service.d/printer.conf", "IPAddressAllow=192.0.2.7"),
+    "lan": ("c1kiosk-endpoint.service.d/lan.conf", "IPAddressAllow=192.168.4.1/24"),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_drop_in_says_no_more_than_an_audit_lets_pass(batch: Batch, name: str) -> None:
+    job = batch.job()
+    enrol(job)
+    assign(job)
+    config = load_config(batch.place("C1-0001").ground.etc / "kiosk.toml")
+    file = config.file
+    if name in ("tpm", "sealed-credential"):
+        file = msgspec.structs.replace(file, key=msgspec.structs.replace(file.key, driver=KeyDriver(name)))
+    elif name == "network":
+        file = msgspec.structs.replace(file, printer=PrinterConfig(PrinterDriver.ESCPOS_NETWORK, "192.0.2.7:9100"))
+    else:
+        file = msgspec.structs.replace(file, lan=LanConfig("192.168.4.1", "c", "k", "ca"))
+    path, line = SETTINGS[name]
+    texts = drop_ins(replace(config, file=file), Path(__file__).parent.parent / "systemd")
+    assert line in texts[path]
+    entry = release.Entry(f"etc/systemd/system/{path}", release.Kind.FILE, "0644", "0:0")
+    assert release.compare_local([entry], lambda _path: texts[path].encode()) == []

@@ -45,6 +45,7 @@ own_files() { # what lies on the read-only root, and what lies on the data parti
     echo c1kiosk >"$at/etc/hostname"
     printf '127.0.0.1 localhost c1kiosk\n::1 localhost\n' >"$at/etc/hosts"
     : >"$at/etc/machine-id"
+    rm -rf "$at/boot/firmware" # what raspi-firmware puts there is chosen in boot_file_system
     rm -f "$at"/etc/ssh/ssh_host_* "$at/etc/resolv.conf" "$at/var/lib/dbus/machine-id" "$at/etc/apt/sources.list.d/"* "$at/etc/apt/sources.list"
     ln -s /run/systemd/resolve/stub-resolv.conf "$at/etc/resolv.conf"
     ln -s /etc/machine-id "$at/var/lib/dbus/machine-id"
@@ -54,7 +55,7 @@ own_files() { # what lies on the read-only root, and what lies on the data parti
     rm -rf "$at/etc/c1kiosk" "$at/var/lib/c1kiosk"
     mkdir "$at/var/lib/c1kiosk"
     ln -s /var/lib/c1kiosk/etc "$at/etc/c1kiosk"
-    chroot "$at" systemctl --quiet enable c1kiosk-healthy.service c1kiosk-hostkey.service ssh.service systemd-networkd.service systemd-resolved.service
+    chroot "$at" systemctl --quiet enable c1kiosk-healthy.service c1kiosk-hostkey.service c1kiosk-local.service ssh.service systemd-networkd.service systemd-resolved.service
     chroot "$at" systemctl --quiet disable rauc.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer ssh.socket 2>/dev/null || true
     ln -sfn "$(cd "$at/boot" && echo vmlinuz-*)" "$at/boot/vmlinuz"
     ln -sfn "$(cd "$at/boot" && echo initrd.img-*)" "$at/boot/initrd.img"
