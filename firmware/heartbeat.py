@@ -69,16 +69,17 @@ def beating(answered: Callable[[], None], tell: Callable[[str], object] | None =
 
 
 def _beat(answered: Callable[[], None], tell: Callable[[str], object], stop: threading.Event) -> None:
-    pause = AT_START_SECONDS
+    ready, pause = False, AT_START_SECONDS
     while not stop.wait(pause):
         try:
             answered()
         except Exception as problem:  # noqa: BLE001 - whatever it is, the service did not answer
-            _log.warning("heartbeat.missed", problem=repr(problem))
+            if ready:
+                _log.warning("heartbeat.missed", problem=repr(problem))
             continue
-        if pause == AT_START_SECONDS:
+        if not ready:
             tell("READY=1")
-            pause = beat_seconds()
+            ready, pause = True, beat_seconds()
         tell("WATCHDOG=1")
 
 

@@ -4,7 +4,8 @@
 # Releases lie side by side in /opt/c1kiosk-releases/VERSION-WHEELHOUSE, each with its own virtual environment, units and lock.
 # /opt/c1kiosk is a symbolic link to one of them, and everything in /etc/systemd and /etc/udev that is ours links through it:
 # changing that one link changes all of it at once. A release is whole when the file `release`, which is written last, is in it.
-# While anything is under way /opt/c1kiosk-releases/unfinished says what; the same command again goes on from there.
+# Until then nothing that runs is disturbed; from then on /opt/c1kiosk-releases/unfinished says what is under way, until it is
+# done. The same command again goes on from wherever it was cut off.
 # Configuration (/etc/c1kiosk) and evidence (/var/lib/c1kiosk) are never touched but to make the folders.
 set -euo pipefail
 
@@ -12,6 +13,7 @@ RELEASES=/opt/c1kiosk-releases
 CURRENT=/opt/c1kiosk
 PREVIOUS=$RELEASES/previous
 UNFINISHED=$RELEASES/unfinished
+HEALTH=$RELEASES/health.json # what was good before an upgrade
 EVIDENCE=/var/lib/c1kiosk
 SERVICES=(c1kiosk-signer c1kiosk-station c1kiosk-endpoint c1kiosk-uplink)
 NEED_MIB=900       # free space for a release: 560 MiB installed, and as much again is written while it is compiled
@@ -24,7 +26,7 @@ usage: install.sh [--wheelhouse DIR] [--root DIR] [--dry-run] [--no-start] [--up
 
   (none)            install, repair, or go on with an installation that was cut off
   --upgrade         install another release beside the one that is there, and change to it; back by itself when a service
-                    does not start
+                    does not start, or the quick self-test finds something worse than before
   --rollback        change back to the release before
   --uninstall       remove the program; configuration, evidence and users stay
   --status          say what is installed, and whether it is whole
@@ -101,14 +103,17 @@ check_device() {
     [ "$(df --output=avail -m "$at/opt" | tail -1)" -ge "$NEED_MIB" ] || refuse space "less than $NEED_MIB MiB free for the program: make room"
 }
 
-check_idle() { # between opening and closing nothing is changed; what cannot be known counts as open
+check_idle() { # [early]: between opening and closing nothing is changed; what cannot be known counts as open
     [ -e "$at$EVIDENCE/ledger/ledger.sqlite" ] || return 0
-    local program="" candidate
+    local program="" candidate owner
     for candidate in "$CURRENT" "$RELEASES/${id:-}" "$PREVIOUS"; do
         if inside "$candidate/.venv/bin/python" -I -c "import firmware.ledger.idle" 2>/dev/null; then program=$candidate; break; fi
     done
+    [ -n "$program" ] || [ "${1:-}" != early ] || return 0 # the new program will say it
     [ -n "$program" ] || refuse day-unknown "no program here can say whether a day is open: install again, which repairs it"
-    inside setpriv --reuid=c1kiosk-station --regid=c1kiosk --clear-groups \
+    owner=$(stat -c '--reuid=%u --regid=%g' "$at$EVIDENCE/ledger/ledger.sqlite") # not root, which would leave files behind
+    # shellcheck disable=SC2086  # two words
+    inside setpriv $owner --clear-groups \
         "$program/.venv/bin/python" -I -m firmware.ledger.idle --ledger "$EVIDENCE/ledger" >&2 || refuse day-open "close the day first"
 }
 
@@ -120,6 +125,7 @@ build_release() {
     rm -rf "$at${new:?}"
     mkdir -p "$at$new"
     cp -r "$wheelhouse/systemd" "$wheelhouse/install.sh" "$wheelhouse/packages.txt" "$wheelhouse/requirements.txt" "$at$new/"
+    chmod 755 "$at$new/install.sh"
     if [ -n "$at" ]; then # the chroot does not see our folders
         wheels="$RELEASES/wheelhouse"
         rm -rf "$at$wheels" && cp -r "$wheelhouse" "$at$wheels"
@@ -197,8 +203,8 @@ make_users_and_folders() {
 }
 
 write_manifest() {
-    inside "$CURRENT/.venv/bin/python" -I -m provisioning.release make --version "$(release_of "$CURRENT")" >"$at$CURRENT/release.json.new"
-    mv "$at$CURRENT/release.json.new" "$at$CURRENT/release.json"
+    inside "$CURRENT/.venv/bin/python" -I -m provisioning.release make --version "$(release_of "$CURRENT")" >"$at$RELEASES/release.json.new"
+    mv "$at$RELEASES/release.json.new" "$at$CURRENT/release.json"
 }
 
 reload() { # also what only a new start of systemd and journald reads: the hardware watchdog, the limits of the journal
@@ -219,6 +225,16 @@ start_services() { # returns 1 when one of them is not active in time
     done
 }
 
+note_health() { # before an upgrade, by the program that runs; one that was cut off after the change has its note already
+    [ -n "$start" ] && [ "$action" = upgrade ] && [ -e /etc/c1kiosk/kiosk.toml ] && [ "$1" != "$id" ] || return 0
+    inside "$CURRENT/.venv/bin/python" -I -m provisioning.image.health now >"$HEALTH.new" || refuse health "the program cannot say how it is: see above"
+    mv "$HEALTH.new" "$HEALTH"
+}
+check_health() { # returns 1 when something is worse than it was
+    [ -n "$start" ] && [ -e "$HEALTH" ] || return 0
+    inside "$CURRENT/.venv/bin/python" -I -m provisioning.image.health compare "$HEALTH" >&2
+}
+
 change_to() { # RELEASE: the program and everything that links through it
     point "$CURRENT" "c1kiosk-releases/$1"
     link_system
@@ -229,8 +245,8 @@ change_to() { # RELEASE: the program and everything that links through it
 
 # --- what was asked for -----------------------------------------------------------------------------------------------------
 
-begin() { mkdir -p "$at$RELEASES" && printf '%s %s\n' "$action" "${1:-}" >"$at$UNFINISHED" && sync -f "$at$RELEASES"; }
-finish() { rm -f "$at$UNFINISHED" && sync -f "$at$RELEASES"; }
+begin() { printf '%s %s\n' "$action" "${1:-}" >"$at$UNFINISHED" && sync -f "$at$RELEASES"; }
+finish() { rm -f "$at$UNFINISHED" "$at$HEALTH" && sync -f "$at$RELEASES"; }
 say_plan() { printf 'would: %s\n' "$@"; exit 0; }
 
 do_install() {
@@ -246,24 +262,23 @@ do_install() {
         refuse installed "$before is installed: --upgrade changes to $id"
     fi
     if [ -n "$dry" ]; then
-        check_idle
+        check_idle early
         say_plan "put release $id into $RELEASES/$id ($(whole "$id" && echo "is there" || echo "$(wc -l <"$wheelhouse/requirements.txt") wheels"))" \
             "stop the services" "point $CURRENT from ${before:-nothing} to $id" "link units, rules, users and folders" "start the services"
     fi
-    begin "$id"
-    step 3 "release $id, beside ${before:-nothing}"; build_release
-    step 4 "no day is open"; check_idle
-    step 5 "the services stop"; stop_services
+    step 3 "no day is open"; check_idle early
+    step 4 "release $id, beside ${before:-nothing}"; build_release; check_idle
+    step 5 "the services stop"; note_health "$before"; begin "$id"; stop_services
     step 6 "$CURRENT points to $id"
     if [ -n "$before" ] && [ "$before" != "$id" ]; then point "$PREVIOUS" "$before"; fi
     change_to "$id"
     step 7 "releases that nothing points to go"; prune
-    step 8 "the services start"; start_services || return_from "$id"
+    step 8 "the services start"; { start_services && check_health; } || return_from "$id"
     finish
     report
 }
 
-return_from() { # a release whose services do not start
+return_from() { # a release whose services do not start, or that is worse
     local back
     back=$(release_of "$PREVIOUS")
     systemctl --no-pager --lines=5 status "${SERVICES[@]/%/.service}" >&2 || true
@@ -272,7 +287,7 @@ return_from() { # a release whose services do not start
         change_to "$back"
         finish
         start_services || true
-        refuse unhealthy "not every service of $1 started within $HEALTH_SECONDS s: $back runs again"
+        refuse unhealthy "$1 does not start within $HEALTH_SECONDS s, or is worse than before, see above: $back runs again"
     fi
     refuse unhealthy "not every service started within $HEALTH_SECONDS s: see above, then c1kiosk selftest"
 }
@@ -323,6 +338,7 @@ do_status() {
     local now
     now=$(release_of "$CURRENT")
     [ ! -e "$at$UNFINISHED" ] || refuse unfinished "half-installed: '$(cat "$at$UNFINISHED")' was cut off; run it again"
+    [ -n "$now" ] || [ ! -e "$at$RELEASES" ] || refuse unfinished "half-installed: an installation was cut off; run it again"
     [ -n "$now" ] || refuse nothing "nothing is installed"
     whole "$now" || refuse damaged "release $now is not whole: install again"
     report

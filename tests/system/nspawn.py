@@ -33,7 +33,15 @@ def debian(suite: str, arch: str = "amd64") -> Path:
         new = root.with_suffix(".new")
         shutil.rmtree(new, ignore_errors=True)
         new.parent.mkdir(parents=True, exist_ok=True)
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--arch={arch}", f"--include={PACKAGES}", suite, new]
+        command = [
+            "mmdebstrap",
+            "--quiet",
+            "--variant=minbase",
+            f"--arch={arch}",
+            f"--include={PACKAGES}",
+            suite,
+            str(new),
+        ]
         subprocess.run(command, check=True)
         new.rename(root)
     return root
