@@ -2,6 +2,7 @@
 
     python -m provisioning.custody hand-over --trust TRUST --chain CHAINS --picture label.jpg
         --giver /media/stick/gudang --receiver /media/stick2/siti --place "Gudang KPU Kota" --seal S-0001
+    python -m provisioning.custody hand-over ... --devices truck.csv          a truckload, in place of label and seal
     python -m provisioning.custody offer ... --receiver-certificate siti.pem --out offer.cose     one stick at a time:
     python -m provisioning.custody take offer.cose --trust TRUST --chain CHAINS --receiver /media/stick2/siti
     python -m provisioning.custody show --trust TRUST --chain CHAINS [--label ...]
@@ -11,12 +12,15 @@ CHAINS holds a folder for each device, named by its serial. It travels with the 
 each with `c1kiosk custody add` (see firmware/signing/custody_folder.py). The device is named by its label: a picture of
 the code, or its text typed. Both sign; a party without a key is named by --giver-name or --receiver-name with a role,
 and --alone says why one signature is enough. Nothing is written before the whole chain, with the new event, holds.
+A truckload is a CSV with the columns label and seal, and if wanted seal_state, resealed, condition: all of its devices
+or none; typed again after it was interrupted it goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,8 +42,9 @@ from firmware.signing.receipt_picture import codes_in
 from firmware.signing.schema import check
 from firmware.signing.trust import TrustRoots
 from firmware.signing.validity import utc
-from provisioning import custody_export, key_folder
+from provisioning import custody_export, custody_load, key_folder
 from provisioning.desk import Desk, passphrase
+from provisioning.shown import refusal_line
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -48,6 +53,25 @@ ROLES = click.Choice([str(role) for role in Role])
 MILLION = 1_000_000
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
 """Of a photograph of a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Who is here, with a key or without."""
+
+    giver: Party
+    giver_key: FileKey | None
+    receiver: Party
+    receiver_key: FileKey | None
+
+    def sign(self, entry: HandOver) -> bytes:
+        """The event, by everybody who has a key. Raises VerificationRefused("custody-alone")."""
+        first = self.giver_key or self.receiver_key
+        if first is None:
+            raise VerificationRefused("custody-alone", number=entry.number)
+        event = give(entry, first)
+        return take(event, entry.unix, self.receiver_key) if self.giver_key and self.receiver_key else event
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -83,7 +107,7 @@ _seen = _options(
     click.option("--giver-role", type=ROLES),
     click.option("--place", required=True, help="Where, in words."),
     click.option("--at", help="LATITUDE,LONGITUDE in degrees."),
-    click.option("--seal", required=True, help="Number on the seal as you see it."),
+    click.option("--seal", help="Number on the seal as you see it."),
     click.option("--seal-state", type=click.Choice(["intact", "broken", "missing"]), default="intact"),
     click.option("--resealed", help="Number of the seal you put on now."),
     click.option("--condition", default="", help="What is to be remarked."),
@@ -94,27 +118,54 @@ _seen = _options(
 @_places
 @_device
 @_seen
+@click.option("--devices", type=FILE, help="CSV of many devices: label, seal.")
 @click.option("--receiver", type=FOLDER, help="Key folder of who takes.")
 @click.option("--receiver-name", help="Who takes, without a key.")
 @click.option("--receiver-role", type=ROLES)
 @click.option("--alone", default="", help="Why one signature is enough, when one has no key.")
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @click.pass_context
-def hand_over_command(ctx: click.Context, /, trust: Path, chain: Path, dry_run: bool, **said: Any) -> None:
+def hand_over_command(
+    ctx: click.Context, /, trust: Path, chain: Path, devices: Path | None, dry_run: bool, **said: Any
+) -> None:
     """Sign a hand-over by both who are here, or by one who says why that is enough."""
-    believed, label = OfficerTrust.of(TrustRoots.load(trust)), _label(said)
+    believed = OfficerTrust.of(TrustRoots.load(trust))
+    load = [said] if devices is None else custody_load.read(devices, said)
+    both_here = Parties(*_party(ctx, said, "giver"), *_party(ctx, said, "receiver"))
+    done: list[Custody] = []
+    refused = 0
+    for number, entry in enumerate(load, start=1):
+        try:
+            done.append(_handed_over(chain, entry, both_here, believed))
+        except Refused as refusal:
+            if devices is None:
+                raise
+            refused += 1
+            click.echo(f"device {number}, {entry['label']}: {refusal_line(refusal)}")
+    if refused:
+        raise VerificationRefused("custody-load", refused=refused, devices=len(load))
+    for custody in done:
+        if not dry_run:
+            custody_folder.add(chain / custody.label.serial, [custody.events[-1].data], believed, custody.label)
+        click.echo(told(custody)[0] if devices else "\n".join(told(custody)))
+    if dry_run:
+        click.echo("dry run: nothing was written")
+
+
+def _handed_over(chain: Path, said: dict[str, Any], here: Parties, believed: OfficerTrust) -> Custody:
+    """The chain of a device with one more event; as it is when that event is its last one already."""
+    label = _label(said)
     have = custody_folder.load(chain / label.serial, believed, label)
-    giver, giver_key = _party(ctx, said, "giver")
-    receiver, receiver_key = _party(ctx, said, "receiver")
-    now = _now(have)
-    entry = _entry(have, label, said, now, giver, receiver, said["alone"])
-    first = giver_key or receiver_key
-    if first is None:
-        raise VerificationRefused("custody-alone", number=entry.number)
-    event = give(entry, first)
-    if giver_key and receiver_key:
-        event = take(event, now, receiver_key)
-    _finish(chain, event, have, believed, dry_run)
+    if said.get("load") and have.events and _same(have.events[-1].said, said, here):
+        return have
+    entry = _entry(have, label, said, _now(have), here.giver, here.receiver, said["alone"])
+    return check_chain([*(event.data for event in have.events), here.sign(entry)], believed, label)
+
+
+def _same(last: HandOver, said: dict[str, Any], here: Parties) -> bool:
+    """The load was being handed over when it was interrupted."""
+    now = (here.giver, here.receiver, said["place"], said["seal"], said["resealed"])
+    return (last.giver, last.receiver, last.place, last.seal, last.resealed) == now
 
 
 @main.command("offer")
@@ -220,6 +271,8 @@ def label_in(picture: bytes, file: str) -> Label:
 
 
 def _label(said: dict[str, Any]) -> Label:
+    if said["seal"] is None:
+        raise click.UsageError("--seal, the number as you see it (or --devices FILE)")
     text, picture = said["label"], said["picture"]
     if (text is None) is (picture is None):
         raise click.UsageError("either --label or --picture")

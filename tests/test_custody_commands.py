@@ -208,3 +208,52 @@ def test_the_dashboard_names_what_is_refused(office: Office, typed: Typed, tmp_p
     sorted((tmp_path / "chains" / SERIAL).iterdir())[0].unlink()
     assert "REFUSED custody-gap" in typed("show", code=1).output
     assert "refused 1: C1-0001" in typed("export", "--csv", tmp_path / "x.csv", code=1).output
+
+
+# --- a truckload ------------------------------------------------------------------------------------------------------
+
+TRUCK = 20
+
+
+def truck(path: Path, *more: str) -> Path:
+    rows = [f"{Label(f'C1-{number:04d}', bytes([number] * 8)).text},S-{number:04d}" for number in range(1, TRUCK + 1)]
+    path.write_text("\n".join(["label,seal", *rows, *more]) + "\n", encoding="utf-8-sig")
+    return path
+
+
+def loaded(office: Office, giver: Role, receiver: Role, devices: Path) -> list[str]:
+    parties = ["--giver", str(office.folder / giver), "--receiver", str(office.folder / receiver)]
+    return [*parties, "--place", f"Kantor {giver}", "--devices", str(devices)]
+
+
+def test_a_truckload_is_handed_over_and_goes_on_after_a_power_cut(office: Office, typed: Typed, tmp_path: Path) -> None:
+    devices, chains = truck(tmp_path / "truck.csv"), tmp_path / "chains"
+    typed("hand-over", *loaded(office, Role.TECHNICIAN, Role.WAREHOUSE, devices))
+    typed("hand-over", *loaded(office, Role.WAREHOUSE, Role.PPK, devices))
+    for number in range(12, TRUCK + 1):
+        sorted((chains / f"C1-{number:04d}").iterdir())[1].unlink()
+    before = {path: path.read_bytes() for path in chains.rglob("*.cose")}
+    typed("hand-over", *loaded(office, Role.WAREHOUSE, Role.PPK, devices))
+    after = {path: path.read_bytes() for path in chains.rglob("*.cose")}
+    assert len(after) == 2 * TRUCK
+    assert before.items() <= after.items()
+    typed("hand-over", *loaded(office, Role.PPK, Role.PPS, devices))
+
+
+def test_one_device_of_a_truckload_does_not_fit(office: Office, typed: Typed, tmp_path: Path) -> None:
+    devices = truck(tmp_path / "truck.csv")
+    typed("hand-over", *between(office, Role.TECHNICIAN, Role.PPS), "--label", Label("C1-0007", bytes([7] * 8)).text)
+    output = typed("hand-over", *loaded(office, Role.TECHNICIAN, Role.WAREHOUSE, devices), code=1).output
+    assert "device 7, C1K1:C1-0007" in output
+    assert "custody-load" in output
+    assert len(list((tmp_path / "chains").iterdir())) == 1, "all or none"
+
+
+@pytest.mark.parametrize(
+    "row", ["C1K1:C1-0001:0101010101010101,S-1", "C1K1:C1-0099:0101010101010101", "C1K1:C1-0099:0101010101010101,a,b"]
+)
+def test_the_list_of_a_truckload_is_wrong(office: Office, typed: Typed, tmp_path: Path, row: str) -> None:
+    devices = truck(tmp_path / "truck.csv", row)
+    output = typed("hand-over", *loaded(office, Role.TECHNICIAN, Role.WAREHOUSE, devices), code=1).output
+    assert "custody-load-file" in output
+    assert not (tmp_path / "chains").exists()
