@@ -42,6 +42,7 @@ own_files() { # what lies on the read-only root, and what lies on the data parti
     sed -i '/^IMAGE_/d' "$at/usr/lib/os-release"
     printf 'IMAGE_ID=c1kiosk\nIMAGE_VERSION=%s\n' "$version" >>"$at/usr/lib/os-release"
     cp "$IN/keyring.pem" "$at/etc/rauc/keyring.pem"
+    printf 'BOOT_ORDER=A B\nBOOT_A_LEFT=99\nBOOT_B_LEFT=0\n' | mkenvimage -s 0x4000 -o "$at/usr/lib/c1kiosk/slots.env" -
     echo c1kiosk >"$at/etc/hostname"
     printf '127.0.0.1 localhost c1kiosk\n::1 localhost\n' >"$at/etc/hosts"
     : >"$at/etc/machine-id"
@@ -85,7 +86,7 @@ boot_file_system() { # the Pi's boot loader, U-Boot and which slot is good: A, a
         "$dtbs"/bcm2711-rpi-400.dtb "$dtbs"/bcm2712-rpi-5-b.dtb "$IN/boot/config.txt" /mnt/boot/
     cp "$at/usr/lib/u-boot/rpi_arm64/u-boot.bin" /mnt/boot/
     mkimage -q -A arm64 -T script -C none -d "$IN/boot/boot.cmd" /mnt/boot/boot.scr
-    printf 'BOOT_ORDER=A B\nBOOT_A_LEFT=99\nBOOT_B_LEFT=0\n' | mkenvimage -s 0x4000 -o /mnt/boot/slots.env -
+    cp "$at/usr/lib/c1kiosk/slots.env" /mnt/boot/
     find /mnt/boot -print0 | xargs -0 touch --date="@$SOURCE_DATE_EPOCH"
     rm -f "$file"
     truncate -s $((BOOT_MIB * MIB)) "$file"
