@@ -13,6 +13,8 @@ certificate revoked and taken out of `issued/` by the authority.
 
 from __future__ import annotations
 
+import threading
+
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -30,6 +32,8 @@ from provisioning.words import Certificates, Requests, Seen, Wish
 
 REQUESTS = "requests.json"
 DEVICE, UPLINK, LAN = "device.pem", "uplink.pem", "lan.pem"
+_AT_THE_DESK = threading.Lock()
+"""An authority's key may be in a TPM or a token, which do one thing at a time."""
 
 
 def enrol(job: Job) -> Result:
@@ -89,7 +93,8 @@ def _issued(job: Job, requests: Requests) -> bool:
     wanted = {DEVICE: requests.device, UPLINK: requests.uplink} | ({LAN: requests.lan} if requests.lan else {})
     for name, pem in wanted.items():
         if job.papers.read(name) is None:
-            made = _issue(job, name, x509.load_pem_x509_csr(pem.encode()))
+            with _AT_THE_DESK:
+                made = _issue(job, name, x509.load_pem_x509_csr(pem.encode()))
             if made is None:
                 return False
             job.papers.keep(name, made)

@@ -15,6 +15,7 @@ too, with exit 1. Runs as root; what it writes belongs to whom the units expect.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shutil
 import sys
@@ -206,6 +207,11 @@ def _take(ground: Ground, given: Provision, config: KioskConfig) -> None:
     systemd("restart")
 
 
+def _around(address: str) -> str:
+    """The network of a switch in an office: /24."""
+    return str(ipaddress.ip_network(f"{address}/24", strict=False))
+
+
 def write_units(ground: Ground, config: KioskConfig) -> None:
     """The drop-ins of this device, and no others of those names."""
     for path, text in drop_ins(config, ground.program / "systemd").items():
@@ -229,7 +235,7 @@ def drop_ins(config: KioskConfig, templates: Path) -> dict[str, str]:
         "c1kiosk-station.service.d/printer.conf": (
             "[Service]\n" + addressed.format(printer.address[0]) if networked else ""
         ),
-        "c1kiosk-endpoint.service.d/lan.conf": f"[Service]\nIPAddressAllow={lan.address}/24\n" if lan else "",
+        "c1kiosk-endpoint.service.d/lan.conf": f"[Service]\nIPAddressAllow={_around(lan.address)}\n" if lan else "",
     }
 
 

@@ -255,7 +255,7 @@ SETTINGS = {
     "tpm": ("c1kiosk-signer.service.d/key.conf", "DeviceAllow=/dev/tpmrm0 rw"),
     "sealed-credential": ("c1kiosk-signer.service.d/key.conf", "LoadCredentialEncrypted=device-key:"),
     "network": ("c1kiosk-station.service.d/printer.conf", "IPAddressAllow=192.0.2.7"),
-    "lan": ("c1kiosk-endpoint.service.d/lan.conf", "IPAddressAllow=192.168.4.1/24"),
+    "lan": ("c1kiosk-endpoint.service.d/lan.conf", "IPAddressAllow=192.168.4.0/24"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
 import tarfile
@@ -11,10 +12,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from firmware.day import day as days
 from firmware.errors import Refused
 from firmware.ledger.store import Ledger
+from firmware.signing.bundling import bundle_command, check
+from firmware.signing.signer import ClockQuality, ClockReading, Signer
+from firmware.signing.training_key import TrainingKey
+from firmware.signing.trust import TrustRoots
 from provisioning import evidence
 from provisioning.assign import assign
 from provisioning.enrol import enrol
@@ -37,9 +43,29 @@ class WithTools(InFolder):
 
     def run(self, command: Sequence[str], stdin: bytes = b"", within_s: float = COMMAND_S) -> Ran:
         """As Place."""
-        if command[0] == "tar":
-            return Ran(0, papers(self.ground.etc), "")
+        match command:
+            case ["tar", *_]:
+                return Ran(0, papers(self.ground.etc), "")
+            case ["setpriv", *words]:
+                return self._bundle(words)
+            case ["cat", there]:
+                return Ran(0, self._path(there).read_bytes(), "")
+            case ["test", "-e", there]:
+                return Ran(0 if self._path(there).exists() else 1, b"", "")
+            case ["install" | "rm", *_, there]:
+                self._path(there).parent.mkdir(exist_ok=True)
+                return Ran(0, b"", "")
         return super().run(command, stdin, within_s)
+
+    def _bundle(self, words: list[str]) -> Ran:
+        """`c1kiosk bundle`, on this device's folders."""
+        arguments = [str(self._path(word)) for word in words[words.index("bundle") + 1 :]]
+        done = CliRunner().invoke(bundle_command, arguments)
+        return Ran(done.exit_code, b"", done.output)
+
+    def _path(self, word: str) -> Path:
+        state, etc = "/var/lib/c1kiosk", "/etc/c1kiosk"
+        return Path(word.replace(state, str(self.ground.state)).replace(etc, str(self.ground.etc)))
 
 
 def papers(folder: Path) -> bytes:
@@ -119,7 +145,7 @@ def test_the_day_is_open(batch: Batch, job: Job) -> None:
 
 
 def test_records_are_nowhere_else(batch: Batch, job: Job) -> None:
-    seal_one(batch)
+    seal(batch, 1)
     assert job.look().unforwarded == 1
     refused("device-unforwarded", job)
     with pytest.raises(Refused, match="evidence-moved"):
@@ -127,10 +153,21 @@ def test_records_are_nowhere_else(batch: Batch, job: Job) -> None:
     assert (batch.place("C1-0001").ground.etc / "tls/uplink/key.pem").exists()
 
 
-def seal_one(batch: Batch) -> None:
-    """One record in the device's ledger, of whatever key: here only how many there are matters."""
-    with Ledger.open(batch.place("C1-0001").ground.ledger) as ledger:
-        ledger.commit(sealing.seal(1), {})
+def seal(batch: Batch, count: int) -> None:
+    """So many records more of the device's own key, with their pictures."""
+    ground = batch.place("C1-0001").ground
+    key, election = TrainingKey.open(ground.key), bytes.fromhex(batch.office.definition.sha256)
+    with Ledger.open(ground.ledger) as ledger:
+        there = len(ledger.record_hashes())
+        times = (int(now().timestamp()) + 3600 * number for number in range(there, there + count))
+        for unix in times:
+            signer = Signer(ground.signer, key, lambda unix=unix: ClockReading(unix, ClockQuality.FREE_RUNNING))
+            wish = sealing.draft(1, mode="training", election=election)
+            if there:
+                wish |= {"supersedes": ledger.records()[-1].sealed.sha256, "reason": "salah tulis"}
+            ledger.commit(signer.seal(wish), sealing.pictures_of(1))
+            signer.close()
+            there += 1
 
 
 # --- retire -----------------------------------------------------------------------------------------------------------
@@ -148,6 +185,53 @@ def test_a_device_that_never_sealed_is_retired(batch: Batch, job: Job) -> None:
     assert not (batch.place("C1-0001").ground.key / "key.pem").exists()
     assert str(etc / "pin.json") in wiped.overwritten
     assert (etc / "assignment.cose").exists(), "what is evidence stays"
+
+
+def test_the_records_are_proven_elsewhere_before_the_keys_go(batch: Batch, job: Job) -> None:
+    seal(batch, 2)
+    folder = batch.folder / "evidence"
+    proven = export(job, folder)
+    assert proven.evidence.records == 2
+    own = folder / "C1-0001"
+    check(own / evidence.BUNDLE, TrustRoots.load(own / evidence.TRUST))
+    summary, _wiped = wipe(job, folder)
+    assert summary.bundle == hashlib.sha256((own / evidence.BUNDLE).read_bytes()).hexdigest()
+    assert batch.office.inventory.device("C1-0001").state is State.RETIRED
+    assert len(Ledger.open(batch.place("C1-0001").ground.ledger, readonly=True).record_hashes()) == 2
+
+
+def test_a_record_was_sealed_after_the_export(batch: Batch, job: Job) -> None:
+    seal(batch, 1)
+    folder = batch.folder / "evidence"
+    export(job, folder)
+    seal(batch, 1)
+    with pytest.raises(Refused, match="evidence-moved"):
+        wipe(job, folder)
+    assert (batch.place("C1-0001").ground.etc / "pin.json").exists()
+
+
+def test_one_byte_of_the_bundle_is_another(batch: Batch, job: Job) -> None:
+    seal(batch, 1)
+    folder = batch.folder / "evidence"
+    export(job, folder)
+    path = folder / "C1-0001" / evidence.BUNDLE
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(Refused, match="evidence-unverified"):
+        wipe(job, folder)
+    summary = msgspec.json.decode((folder / "C1-0001" / evidence.SUMMARY).read_bytes(), type=evidence.Summary)
+    forged = msgspec.structs.replace(summary, bundle=hashlib.sha256(bytes(data)).hexdigest())
+    (folder / "C1-0001" / evidence.SUMMARY).write_bytes(msgspec.json.encode(forged))
+    with pytest.raises(Refused, match="evidence-unverified"):
+        wipe(job, folder)
+
+
+def test_a_device_with_records_moves_after_they_were_exported(batch: Batch, job: Job) -> None:
+    seal(batch, 1)
+    assert reassign(job, OTHER, "KPU-NEW", "", batch.folder / "evidence").end is End.DONE
+    assert (job.look().tps, job.look().records) == (OTHER, 1)
+    assert evidence.prove(batch.folder / "evidence" / "C1-0001", "C1-0001").evidence.records == 1
 
 
 @pytest.mark.parametrize("name", [evidence.SUMMARY, evidence.DEVICE])

@@ -108,6 +108,12 @@ class Device:
         """The cable, in the device's socket."""
         _run("ip", "-n", self.namespace, "link", "set", "lan", "up" if up else "down")
 
+    def at(self, words: Sequence[str], said: str) -> subprocess.CompletedProcess[str]:
+        """Somebody sits at the device itself and types; `said` is what is asked for."""
+        script = 'mount -t proc proc "$1/proc"; mount --rbind /dev "$1/dev"; exec chroot "$@"'
+        command = ["unshare", "--mount", "--pid", "--fork", "bash", "-c", script, "device", str(self.root), *words]
+        return subprocess.run(command, input=said, capture_output=True, text=True, check=False)
+
     def inside(self, *command: str) -> str:
         """A program of the device, on the device."""
         done = subprocess.run(["chroot", str(self.root), *command], capture_output=True, check=True, text=True)

@@ -1,4 +1,4 @@
-"""Twenty devices and a spare, with the real program installed from a wheelhouse: a batch that everything happens to.
+"""Twenty devices and one by stick, with the program from a real wheelhouse: a batch that everything happens to.
 
     C1KIOSK_APPLIANCE=1 pytest -m system -s tests/system/test_fleet_twenty.py      prints what it measured
 
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
 BARE = BUILD / "roots" / "fleet-bookworm-amd64"
 WHEELHOUSE = BUILD / "wheelhouse" / "bookworm-amd64"
-COUNT, SPARE, GOLDEN = 20, 21, 99
+COUNT, STICK, GOLDEN = 20, 21, 99
 UNPLUGGED, SWAPPED, FULL, SMALL = 5, 7, 9, 20
 STEPS = ("run", "--steps", "install,enrol,assign", "--jobs", "8")
 
@@ -116,6 +116,7 @@ def fill(device: Device, left: str) -> None:
 
 def test_twenty_devices(bench: Bench) -> None:
     lower = golden(bench)
+    stick(bench, lower)
     alone(bench, lower)
     batch(bench, lower)
     audited(bench)
@@ -126,6 +127,34 @@ def test_twenty_devices(bench: Bench) -> None:
 
 def letters(bench: Bench) -> tuple[str, str]:
     return "--letters", str(bench.made.folder / "letters")
+
+
+def stick(bench: Bench, lower: str) -> None:
+    """A device that no cable reaches: the batch's folder goes to it, to the desk, and back."""
+    device = bench.lan.add(STICK, lower)
+    away = bench.made.folder / "office.toml"
+    whole = away.read_text()
+    technicians = "".join(line + "\n" for line in whole.splitlines() if "issuing" not in line)
+    begun = time.monotonic()
+    bench.write_plan([STICK])
+    on_the_stick = device.root / "media" / "stick"
+    for here, settings, status in ((True, technicians, 1), (False, whole, 1), (True, technicians, 0)):
+        away.write_text(settings)
+        steps = ["run", "--steps", "enrol,assign" if status == 0 else "enrol"]
+        if not here:
+            assert bench.fleet(*steps, "--away")[0] == status
+            continue
+        shutil.copytree(bench.made.folder, on_the_stick)
+        words = ["/opt/c1kiosk/.venv/bin/python", "-m", "provisioning.fleet", "--passphrase-fd", "0", *steps, "--here"]
+        words += ["--only", f"C1-{STICK:04d}", "--letters", "/media/stick/letters", "/media/stick/plan.csv"]
+        done = device.at(words, f"{PASSPHRASE.decode()}\n")
+        assert done.returncode == status, done.stdout + done.stderr
+        shutil.rmtree(bench.made.folder / "batch", ignore_errors=True)
+        shutil.copytree(on_the_stick / "batch", bench.made.folder / "batch")
+        shutil.rmtree(on_the_stick)
+    away.write_text(whole)
+    told("one device by stick, 3 commands", begun)
+    assert bench.inventory()[f"C1-{STICK:04d}"]["state"] == "assigned"
 
 
 def alone(bench: Bench, lower: str) -> None:
@@ -166,7 +195,7 @@ def batch(bench: Bench, lower: str) -> None:
     status, said = bench.fleet(*STEPS, *letters(bench))
     told("the last four of the batch, mended", begun)
     assert status == 0, said
-    assert [entry["state"] for entry in bench.inventory().values()].count("assigned") == COUNT
+    assert [entry["state"] for entry in bench.inventory().values()].count("assigned") == COUNT + 1, "and the stick's"
     begun = time.monotonic()
     assert bench.fleet(*STEPS, *letters(bench))[0] == 0
     told("batch of 20, nothing to do", begun)
@@ -179,7 +208,7 @@ def killed_midway(bench: Bench) -> None:
     done = 0
     while done < 5 and running.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)
-        done = sum(entry["state"] == "assigned" for entry in bench.inventory().values())
+        done = sum(entry["state"] == "assigned" for entry in bench.inventory().values()) - 1
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     print(f"MEASURED killed when {done} of {COUNT} were assigned", flush=True)
