@@ -11,6 +11,7 @@
 #   softhsm2, ssss  Debian's packages (root, or already there): an authority's key in a token, a passphrase in shares
 #   pycose      from PyPI: another COSE implementation reads and writes our messages
 #   networks    root: namespaces with a bad line between them, for the uplink
+#   openssh-server  Debian's package (root, or already there): a fleet of devices over real ssh; twenty with C1KIOSK_APPLIANCE=1
 #   systemd-creds  Debian's systemd (root): the key sealed to this machine
 #   postgresql, nginx-light  Debian's packages (root, or already there): the collector on a server's database, behind nginx
 #   SeaweedFS   from PyPI: the collector's pictures in a real S3 server
@@ -60,6 +61,12 @@ if ! have_office_parts && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends softhsm2 ssss; } >/dev/null 2>&1
 fi
 have_office_parts || echo "skipped: an authority's key in a token, a passphrase in shares (no softhsm2 or ssss, and no right to install them)"
+
+if ! command -v sshd >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing openssh-server"
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-server openssh-client; } >/dev/null 2>&1
+fi
+command -v sshd >/dev/null 2>&1 || echo "skipped: the fleet over ssh (no sshd, and no right to install it)"
 
 have_servers() { ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && command -v nginx >/dev/null 2>&1; }
 if ! have_servers && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
