@@ -246,7 +246,7 @@ change_to() { # RELEASE: the program and everything that links through it
 # --- what was asked for -----------------------------------------------------------------------------------------------------
 
 begin() { printf '%s %s\n' "$action" "${1:-}" >"$at$UNFINISHED" && sync -f "$at$RELEASES"; }
-finish() { rm -f "$at$UNFINISHED" "$at$HEALTH" && sync -f "$at$RELEASES"; }
+finish() { rm -f "$at$UNFINISHED" && sync -f "$at$RELEASES"; }
 say_plan() { printf 'would: %s\n' "$@"; exit 0; }
 
 do_install() {
@@ -273,8 +273,10 @@ do_install() {
     if [ -n "$before" ] && [ "$before" != "$id" ]; then point "$PREVIOUS" "$before"; fi
     change_to "$id"
     step 7 "releases that nothing points to go"; prune
-    step 8 "the services start"; { start_services && check_health; } || return_from "$id"
-    finish
+    step 8 "the services start"; start_services || return_from "$id"
+    finish # the self-test does not pass while anything is unfinished
+    check_health || return_from "$id"
+    rm -f "$at$HEALTH"
     report
 }
 
@@ -283,8 +285,10 @@ return_from() { # a release whose services do not start, or that is worse
     back=$(release_of "$PREVIOUS")
     systemctl --no-pager --lines=5 status "${SERVICES[@]/%/.service}" >&2 || true
     if [ "$action" = upgrade ] && whole "$back" && [ "$back" != "$1" ]; then
+        begin "$back"
         stop_services
         change_to "$back"
+        rm -f "$HEALTH"
         finish
         start_services || true
         refuse unhealthy "$1 does not start within $HEALTH_SECONDS s, or is worse than before, see above: $back runs again"

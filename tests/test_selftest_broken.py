@@ -111,6 +111,12 @@ def half_installed(ready: Readied) -> None:
     (ready.root / "opt/c1kiosk/program.py").unlink()
 
 
+def cut_off(ready: Readied) -> None:
+    path = ready.root / "opt/c1kiosk-releases/unfinished"
+    path.parent.mkdir(parents=True)
+    path.write_text("upgrade 0.1.1-0123456789ab\n")
+
+
 def not_installed(ready: Readied) -> None:
     (ready.root / "opt/c1kiosk/release.json").unlink()
 
@@ -194,6 +200,7 @@ BROKEN: tuple[tuple[str, Break, str, str], ...] = (
     ("the election definition was changed", changed_election, "election", "trust-other-election"),
     ("the ledger is damaged", forgotten_records, "ledger", "ledger-fault"),
     ("a file of the program is missing", half_installed, "release", "release-differs"),
+    ("an upgrade was cut off", cut_off, "release", "release-unfinished"),
     ("the users of the services are missing", without_users, "release", "release-differs"),
     ("there is no installation at all", not_installed, "release", "release-missing"),
     ("a service does not run", states(ActiveState="failed", SubState="failed"), "units", "unit-not-active"),

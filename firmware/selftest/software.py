@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +22,15 @@ KNOWN_LABELS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "X", "-", "bla
 SURE = 0.9
 """Confidence that clearly written cells have on every machine: processors differ in its sixth digit."""
 UNITS = tuple(f"c1kiosk-{name}.service" for name in ("signer", "station", "endpoint", "uplink"))
+SCREEN = "c1kiosk-screen.service"
+"""The browser: not watched, and not there on a kiosk whose screen is another machine's."""
 RESTARTS_MOST = 3
 """Since a unit was started: one that is restarted more often does not stay up for a day."""
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "WatchdogUSec", "NRestarts")
+UNFINISHED = "/opt/c1kiosk-releases/unfinished"
+"""What install.sh is at, from the stop of the services until it is done."""
+_SHOWN = 48
+"""Characters of a path that are shown."""
 _NAMED = 3
 """Paths that are named on the page; the audit names them all."""
 
@@ -33,17 +40,25 @@ def installed(kiosk: Kiosk, whole: bool) -> Outcome:
     root, path = kiosk.tree.root, kiosk.tree.path(f"/{release.MANIFEST}")
     if not path.is_file():
         return bad("release-missing")
+    cut_off = kiosk.tree.text(UNFINISHED)
+    if cut_off is not None:
+        return bad("release-unfinished", cut_off)
     manifest = release.decode(path.read_bytes())
     passwd, group = (kiosk.tree.text(f"/etc/{name}") or "" for name in ("passwd", "group"))
     wrong = [f"{entry.what} {entry.path}" for entry in release.compare_users(passwd, group)]
     if whole:
         there = release.list_tree(root, (*manifest.trees, *manifest.watched))
-        wrong += [f"{entry.what} {entry.path}" for entry in release.compare(manifest, there)]
+        wrong += [f"{entry.what} {_short(entry.path)}" for entry in release.compare(manifest, there)]
     else:
-        wrong += [f"missing {entry.path}" for entry in manifest.entries if not _like(root, entry)]
+        wrong += [f"missing {_short(entry.path)}" for entry in manifest.entries if not _like(root, entry)]
     if wrong:
         return bad("release-differs", manifest.version, count=len(wrong), paths=", ".join(wrong[:_NAMED]))
     return good(manifest.version)
+
+
+def _short(path: str) -> str:
+    """The end of a long path, for the page."""
+    return path if len(path) <= _SHOWN else f"...{path[3 - _SHOWN :]}"
 
 
 def _like(root: Path, entry: release.Entry) -> bool:
@@ -60,21 +75,26 @@ installed_at_a_glance = partial(installed, whole=False)
 
 def units(kiosk: Kiosk) -> Outcome:
     """Every process of the kiosk runs, stays up, and is watched by systemd."""
-    text = kiosk.tool(("systemctl", "show", f"--property={','.join(_PROPERTIES)}", *UNITS))
+    text = kiosk.tool(("systemctl", "show", f"--property={','.join(_PROPERTIES)}", *UNITS, SCREEN))
     found = {facts["Id"]: facts for facts in map(_facts, text.strip().split("\n\n")) if "Id" in facts}
-    for name in UNITS:
-        facts = found.get(name, {})
-        if facts.get("LoadState") != "loaded":
-            return bad("unit-missing", name, unit=name)
-        state = f"{facts.get('ActiveState')}, {facts.get('SubState')}"
-        if state != "active, running":
-            return bad("unit-not-active", name, unit=name, state=state)
-        if facts.get("WatchdogUSec") in (None, "0", "infinity"):
-            return bad("unit-not-watched", name, unit=name)
-        restarts = facts.get("NRestarts", "")
-        if not re.fullmatch(r"[0-9]{1,9}", restarts) or int(restarts) > RESTARTS_MOST:
-            return bad("unit-restarts", name, unit=name, times=restarts or "?")
-    return good(f"{len(UNITS)}")
+    screen = found.get(SCREEN, {}).get("LoadState") == "loaded"
+    wanted = (*UNITS, SCREEN) if screen else UNITS
+    wrong = (_wrong_with(name, found.get(name, {})) for name in wanted)
+    return next(filter(None, wrong), good(f"{len(wanted)}"))
+
+
+def _wrong_with(name: str, facts: Mapping[str, str]) -> Outcome | None:
+    if facts.get("LoadState") != "loaded":
+        return bad("unit-missing", name, unit=name)
+    state = f"{facts.get('ActiveState')}, {facts.get('SubState')}"
+    if state != "active, running":
+        return bad("unit-not-active", name, unit=name, state=state)
+    if name in UNITS and facts.get("WatchdogUSec") in (None, "0", "infinity"):
+        return bad("unit-not-watched", name, unit=name)
+    restarts = facts.get("NRestarts", "")
+    if not re.fullmatch(r"[0-9]{1,9}", restarts) or int(restarts) > RESTARTS_MOST:
+        return bad("unit-restarts", name, unit=name, times=restarts or "?")
+    return None
 
 
 def _facts(block: str) -> dict[str, str]:
