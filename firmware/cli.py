@@ -38,12 +38,15 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, or None when there is no such name."""
+        """The command, or None when there is no such name. Raises Refused("program-incomplete")."""
         target = COMMANDS.get(cmd_name)
         if target is None:
             return None
         module, attribute = target.split(":")
-        command: Any = getattr(importlib.import_module(module), attribute)
+        try:
+            command: Any = getattr(importlib.import_module(module), attribute)
+        except ImportError as problem:
+            raise Refused("program-incomplete", module=problem.name or module) from problem
         return command if isinstance(command, click.Command) else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,14 @@ def test_what_somebody_leaves_out() -> None:
     assert names - wanted(Wish(hands=False)) == {"focus", "strip", "button", "lamp"}
     assert names - wanted(Wish(quick=True)) == {"focus", "strip", "button", "lamp", "collectors", "training"}
     assert wanted(Wish(only=("camera", "disk"))) == {"camera", "focus", "disk"}
+
+
+def test_a_half_installed_program_cannot_even_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library is missing, so the self-test itself does not load: that has a name and a next step, too."""
+    monkeypatch.setitem(sys.modules, "firmware.selftest.command", None)
+    with pytest.raises(Refused) as refusal:
+        CliRunner().invoke(cli, ["selftest", "--config", str(write(tmp_path))], catch_exceptions=False)
+    assert (refusal.value.code, refusal.value.details) == (
+        "program-incomplete",
+        {"module": "firmware.selftest.command"},
+    )

@@ -14,6 +14,8 @@ from firmware.selftest.finding import Finding, Level, Verdict, verdict_of
 
 COLUMNS = 80
 _NAME, _COLUMN = 17, 39
+NAMED = 6
+"""Checks that were left out and are named: as many as `--quick` leaves out."""
 MARKS: Mapping[Level, str] = {Level.PASSED: "v", Level.NOTE: "!", Level.FAILED: "x", Level.SKIPPED: "-"}
 
 
@@ -85,8 +87,11 @@ def _told(same: Sequence[Finding], language: str) -> Iterator[str]:
 
 
 def _skipped(findings: Sequence[Finding], language: str) -> list[str]:
-    names = ", ".join(label(entry.name, language) for entry in findings if entry.level is Level.SKIPPED)
-    if not names:
+    left_out = [label(entry.name, language) for entry in findings if entry.level is Level.SKIPPED]
+    if not left_out:
         return []
+    names = ", ".join(left_out[:NAMED])
+    if len(left_out) > NAMED:
+        names = sentence("selftest.and-others", language, names=names, count=len(left_out) - NAMED)
     text = sentence("selftest.not-examined", language, names=names)
     return textwrap.wrap(text, COLUMNS, initial_indent=f"{MARKS[Level.SKIPPED]} ", subsequent_indent="  ")
