@@ -184,10 +184,7 @@ def offer_command(ctx: click.Context, /, trust: Path, chain: Path, out: Path, **
         raise click.UsageError("an offer is signed by its giver: --giver FOLDER")
     receiver = party_of(officer_of(load_pem(said["receiver_certificate"])))
     entry = _entry(have, label, said, _now(have), giver, receiver, "")
-    try:
-        durable.create(out, give(entry, key))
-    except OSError as error:
-        raise VerificationRefused("custody-unreadable", file=str(out), problem=str(error.strerror)) from error
+    _write(out, give(entry, key))
     click.echo(f"offer {entry.number} of {label.serial} for {receiver.name} ({receiver.role}): {out}")
 
 
@@ -240,12 +237,20 @@ def export_command(trust: Path, chain: Path, **files: Path | None) -> None:
     found = list(custody_export.chains(chain, believed))
     for name, write in custody_export.WRITERS.items():
         if (path := files[f"{name}_file"]) is not None:
-            path.write_bytes(write(found))
+            _write(path, write(found))
             click.echo(str(path))
     refused = [serial for serial, entry in found if isinstance(entry, Refused)]
     click.echo(f"devices {len(found)}, refused {len(refused)}{': ' if refused else ''}{', '.join(refused)}")
     if refused:
         raise SystemExit(1)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Whole or not at all, in the place of what is there."""
+    try:
+        durable.replace(path, data, custody_folder.READABLE)
+    except OSError as error:
+        raise VerificationRefused("custody-unreadable", file=str(path), problem=str(error.strerror)) from error
 
 
 def told(custody: Custody) -> list[str]:

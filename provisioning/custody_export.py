@@ -34,7 +34,10 @@ _FORMULA = ("=", "+", "-", "@", "\t")
 
 def chains(folder: Path, trust: OfficerTrust, only: Label | None = None) -> Iterator[tuple[str, Custody | Refused]]:
     """Every device's chain, checked, by serial; the label is what its first event says, or `only`."""
-    serials = [only.serial] if only else sorted(path.name for path in folder.iterdir() if path.is_dir())
+    try:
+        serials = [only.serial] if only else sorted(path.name for path in folder.iterdir() if path.is_dir())
+    except OSError as error:
+        raise VerificationRefused("custody-unreadable", file=str(folder), problem=str(error.strerror)) from error
     for serial in serials:
         try:
             label = only or _label(folder / serial, serial, trust)

@@ -238,7 +238,10 @@ def files_of(table: Table, folder: Path) -> list[Path]:
     """The files of a table, in the order of their names; raises ProvisioningRefused("definition-files")."""
     found: list[Path] = []
     for pattern in table.files:
-        matched = sorted(path for path in folder.glob(pattern) if path.is_file())
+        try:
+            matched = sorted(path for path in folder.glob(pattern) if path.is_file())
+        except (ValueError, NotImplementedError, OSError):  # an empty or absolute pattern, an unreadable folder
+            matched = []
         if not matched:
             raise ProvisioningRefused("definition-files", pattern=pattern, folder=str(folder))
         found += [path for path in matched if path not in found]

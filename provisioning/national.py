@@ -102,10 +102,13 @@ def read(plan: Plan, folder: Path, layouts: Mapping[str, FormLayout]) -> Tables:
     ):
         for row in _rows(table, folder, tables.problems):
             take(row, tables)
+    if not tables.stations:
+        tables.problems.add(Problem("Sidalih", "", 0, "", "no TPS could be read"))
+        return tables
     _check_dapil(tables)
     _check_standing(tables)
     _check_forms(tables, layouts)
-    for row in _rows(plan.totals, folder, tables.problems) if tables.stations else ():
+    for row in _rows(plan.totals, folder, tables.problems):
         _totals(row, tables)
     return tables
 
@@ -331,7 +334,6 @@ def _area(tables: Tables, contest: ContestEntry, code: str) -> str:
 def _definition(tables: Tables, name: str, regency: str, areas: Sequence[str], codes: Sequence[int]) -> Definition:
     stations = tables.stations[regency]
     election = tables.plan.election
-    names = {"regency": regency, "province": regency[:2]}
     document = {
         "version": 1,
         "name": f"{election.name}, {tables.names[regency]}",
@@ -345,11 +347,16 @@ def _definition(tables: Tables, name: str, regency: str, areas: Sequence[str], c
             for code in codes
         ],
         "collectors": [
-            {"id": entry.id.format(**names), "url": entry.url.format(**names)} for entry in tables.plan.collectors
+            {"id": _of_regency(entry.id, regency), "url": _of_regency(entry.url, regency)}
+            for entry in tables.plan.collectors
         ],
     }
     data = json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
     return Definition(name, regency, data, len(codes), sum(stations[code].voters for code in codes))
+
+
+def _of_regency(text: str, regency: str) -> str:
+    return text.replace("{regency}", regency).replace("{province}", regency[:2])
 
 
 def _contest_entry(tables: Tables, contest: ContestEntry, area: str, province: str) -> dict[str, Any]:

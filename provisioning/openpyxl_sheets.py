@@ -23,6 +23,8 @@ MAX_UNPACKED = 2 * 1024**3
 """Bytes of all its parts: the same table has about 400 MB."""
 MAX_RATIO = 200
 """Unpacked to packed: tables have 5 to 60."""
+MAX_STRINGS = 256 * 1024**2
+"""Bytes of its texts, which are held in memory: those of the country have 5 MB."""
 MAX_PARTS = 2_000
 MAX_COLUMNS = 200
 """Further to the right nothing is looked for."""
@@ -81,6 +83,8 @@ def _check_parts(path: Path, parts: Sequence[zipfile.ZipInfo]) -> None:
     if len(parts) > MAX_PARTS or unpacked > MAX_UNPACKED or unpacked > MAX_RATIO * max(path.stat().st_size, 1):
         raise SheetRefused(f"unpacks to {unpacked >> 20} MiB in {len(parts)} parts; it is no table")
     for part in parts:
+        if part.filename.casefold().endswith("sharedstrings.xml") and part.file_size > MAX_STRINGS:
+            raise SheetRefused(f"has {part.file_size >> 20} MiB of texts; it is no table")
         if any(mark in part.filename.casefold() for mark in _ACTIVE):
             raise SheetRefused(
                 f"holds macros or links to other files ({part.filename}); paste its values into a new file"

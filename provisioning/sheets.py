@@ -27,6 +27,8 @@ MAX_PROBLEMS = 10_000
 """More are counted, not kept: one wrong column of the country gives 823,236."""
 MAX_ROWS = 2_000_000
 """Of one table."""
+MAX_EMPTY = 10_000
+"""Empty rows one after the other: a cell far below makes a spreadsheet of a billion of them."""
 MAX_LINE = 64 * 1024
 """Characters of one CSV field."""
 _JOIN = " / "
@@ -130,7 +132,13 @@ def _lines(path: Path, wanted: str) -> tuple[str, Iterator[tuple[int, Sequence[C
 
 
 def _limited(lines: Iterator[tuple[int, Sequence[Cell]]]) -> Iterator[tuple[int, Sequence[Cell]]]:
+    empty = 0
     for number, line in lines:
+        empty = 0 if any(line) else empty + 1
+        if empty > MAX_EMPTY:
+            raise SheetRefused(
+                f"has {MAX_EMPTY} empty rows above row {number}; delete them, and look what stands below"
+            )
         if number > MAX_ROWS:
             raise SheetRefused(f"has more than {MAX_ROWS} rows")
         yield number, line

@@ -252,6 +252,7 @@ def test_a_header_is_not_there_or_there_twice(tmp_path: Path) -> None:
         (("[[contests]]", "[[kontes]]"), "definition-mapping"),
         (('mode = "real"', 'mode = "mock"'), "definition-mapping"),
         (('files = ["sidalih*"]', 'files = ["dpt*"]'), "definition-files"),
+        (('files = ["sidalih*"]', 'files = ["/etc/passwd"]'), "definition-files"),
     ],
 )
 def test_a_mapping_that_is_none(tmp_path: Path, change: tuple[str, str], code: str) -> None:
@@ -325,6 +326,20 @@ def test_a_cell_far_away(tmp_path: Path) -> None:
     build(plan)
 
 
+def test_a_row_far_below(tmp_path: Path) -> None:
+    plan = as_xlsx(tmp_path, tables.sidalih())
+    with zipfile.ZipFile(tmp_path / "sidalih.xlsx") as book:
+        sheet = book.read("xl/worksheets/sheet1.xml")
+    repacked(
+        tmp_path / "sidalih.xlsx", {"xl/worksheets/sheet1.xml": sheet.replace(b'<row r="8"', b'<row r="999999999"')}
+    )
+    assert any("10000 empty rows" in line for line in problems(tmp_path, plan))
+
+
+def test_a_table_without_a_row(tmp_path: Path) -> None:
+    assert " : no TPS could be read" in problems(tmp_path, tables.write(tmp_path, []))
+
+
 def test_a_csv_that_never_ends_a_field(tmp_path: Path) -> None:
     plan = tables.write(tmp_path)
     with (tmp_path / "sidalih.csv").open("a") as file:
@@ -334,8 +349,9 @@ def test_a_csv_that_never_ends_a_field(tmp_path: Path) -> None:
 
 def test_the_list_of_problems_has_no_end(tmp_path: Path) -> None:
     rows = [[*tables.REGION, "x", "1", "1", "2"] for _ in range(10_100)]
-    assert len(problems(tmp_path, tables.write(tmp_path, rows))) == 10_000
-    assert "... and" in build(tmp_path / "MAPPING.toml", code=1)
+    output = build(tables.write(tmp_path, rows), "--problems", tmp_path / "problems.csv", code=1)
+    assert "... and" in output
+    assert (tmp_path / "problems.csv").read_text(encoding="utf-8").count("\n") == 10_001
 
 
 def test_the_index_names_every_definition(tmp_path: Path) -> None:
