@@ -122,11 +122,13 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def covers(self, path: str) -> bool:
         """Whether the manifest speaks of this path, if only by not naming it."""
-        if path in (MANIFEST, SIGNED_MANIFEST) or path in LOCAL or f"{path}/" in _LOCAL_FOLDERS:
+        if path in _MANIFESTS or path in LOCAL or f"{path}/" in _LOCAL_FOLDERS:
             return False
         return _below(path, self.trees) or (NAME in path and _below(path, self.watched))
 
 
+_MANIFESTS = (MANIFEST, f"{MANIFEST}.new", SIGNED_MANIFEST)
+"""The manifest does not name itself, nor the file that it is being written into."""
 _LOCAL_FOLDERS = frozenset(f"{Path(path).parent}/" for path in LOCAL)
 
 

@@ -30,6 +30,7 @@ from provisioning.place import COMMAND_S, Ran
 from provisioning.reassign import reassign
 from provisioning.retire import export, wipe
 from provisioning.seal import confirm, label_of, scans
+from provisioning.seal import desk as seal_desk
 from provisioning.words import Evidence, Seen
 from tests import sealing
 from tests.provisioned import Batch, InFolder, make_batch, now
@@ -301,3 +302,18 @@ def test_a_scanner_types_both_on_one_line_or_on_two() -> None:
     assert list(scans(["C1K1:a:b KPU-1\n", "C1K1:c:d\n", "KPU-2\n", "C1K1:e:f"])) == [
         ("C1K1:a:b", "KPU-1"), ("C1K1:c:d", "KPU-2"), ("C1K1:e:f", ""),
     ]  # fmt: skip
+
+
+def test_labels_are_printed_and_confirmed_as_they_are_typed(batch: Batch, job: Job) -> None:
+    plan = batch.folder / "plan.csv"
+    plan.write_text(f"serial,host,tps,seal,protection\nC1-0001,h,{sealing.TPS[1]},KPU-000001,plain-file\n")
+    where, out = ["--office", str(batch.office.path)], batch.folder / "labels.pdf"
+    runner = CliRunner()
+    assert runner.invoke(seal_desk, ["labels", str(plan), str(out), *where]).exit_code == 0
+    assert out.read_bytes().startswith(b"%PDF")
+    text = label_of(batch.office.inventory.device("C1-0001")).text
+    wrong = runner.invoke(seal_desk, ["confirm", str(plan), *where], input=f"{text}\nKPU-9\n")
+    assert (wrong.exit_code, "NOT DONE" in wrong.output) == (1, True)
+    right = runner.invoke(seal_desk, ["confirm", str(plan), *where], input=f"{text}\nKPU-000001\n")
+    assert (right.exit_code, "DONE" in right.output) == (0, True)
+    assert batch.office.inventory.device("C1-0001").state is State.SEALED

@@ -44,6 +44,14 @@ def found(device: Path, manifest: Manifest) -> list[tuple[str, str]]:
     return [(str(entry.what), entry.path) for entry in release.compare(manifest, listed)]
 
 
+def test_the_manifest_is_made_into_a_file_beside_it(device: Path, manifest: Manifest) -> None:
+    (device / "opt/c1kiosk/release.json.new").write_bytes(b"")
+    during = release.make_manifest(device, "0.1.0")
+    (device / "opt/c1kiosk/release.json.new").rename(device / release.MANIFEST)
+    assert during == manifest
+    assert found(device, during) == []
+
+
 def test_an_untouched_device_has_no_finding(device: Path, manifest: Manifest) -> None:
     assert {entry.path for entry in manifest.entries} >= {PROGRAM, UNIT, "opt/c1kiosk", "opt/c1kiosk/python"}
     assert found(device, manifest) == []
