@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from firmware.signing.bundling import check
-from firmware.uplink import stick
 from firmware.uplink.stick import StickState, put
 from tests.sticks import EveningKiosk, make_kiosk
 
@@ -43,7 +42,7 @@ class Stick:
         with self._image.open("wb") as file:
             file.truncate(megabytes * MEGABYTE)
         subprocess.run([*make, self._image], check=True, capture_output=True)
-        command = ["losetup", "--show", "-f", self._image]
+        command: list[str | Path] = ["losetup", "--show", "-f", self._image]
         self._loop = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -114,7 +113,7 @@ def test_exfat_is_full(made: Callable[..., Stick], kiosk: EveningKiosk, monkeypa
     exfat.plug()
     assert put(kiosk.parcel(), exfat.mount) is StickState.FULL
     room = os.statvfs("/")
-    monkeypatch.setattr(stick.os, "statvfs", lambda _path: room)  # a stick that lies about its room
+    monkeypatch.setattr(os, "statvfs", lambda _path: room)  # a stick that lies about its room
     assert put(kiosk.parcel(), exfat.mount) is StickState.FULL
     assert list(exfat.mount.iterdir()) == []
     exfat.unmount()
