@@ -9,7 +9,7 @@ test: .venv/ready ; $(BIN)/pytest
 test-system: .venv/ready ; PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/system/run.sh
 bench: .venv/ready ; $(BIN)/python -m tests.bench
 bench-codes: .venv/ready ; $(BIN)/python -m tests.bench.codes
-bench-collector: .venv/ready ; $(BIN)/python -m tests.bench.collector $(KIOSKS)
+bench-collector: .venv/ready ; $(BIN)/python -m tests.bench.collector $(KIOSKS) && $(BIN)/python -m tests.bench.night
 bench-peers: .venv/ready ; bash tests/peers/run.sh
 evaluate: .venv/system ; $(BIN)/python -m tests.evaluation $(if $(FIELDS),--fields $(FIELDS)) $(if $(LEVELS),--levels $(LEVELS)) $(if $(CROPS),--crops $(CROPS))
 endurance: .venv/system ; $(BIN)/python -m tests.endurance

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -30,6 +31,9 @@ NGINX_ADDRESS = "HTTP_X_REAL_IP"
 """`$remote_addr`, set by nginx as the other one is."""
 NGINX_HEADER = "HTTP_X_CLIENT_CERTIFICATE"
 """`$ssl_client_escaped_cert`, set by nginx on every request (collector/nginx.conf), so nobody else can set it."""
+
+REMEMBERED = 4096
+"""Certificates whose names are read once, not with every piece of a picture: 8 MB; the TLS layer has verified them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +93,23 @@ class Callers:
 def by_gunicorn(environ: Mapping[str, Any]) -> Caller | None:
     """The certificate of gunicorn's own TLS connection."""
     der = environ["gunicorn.socket"].getpeercert(binary_form=True)
-    return _caller(x509.load_der_x509_certificate(der)) if der else None
+    return _of_der(der) if der else None
 
 
 def by_nginx(environ: Mapping[str, Any]) -> Caller | None:
     """The certificate that nginx verified and passes on."""
-    pem = unquote_to_bytes(environ.get(NGINX_HEADER, ""))
-    return _caller(x509.load_pem_x509_certificate(pem)) if pem else None
+    escaped = environ.get(NGINX_HEADER, "")
+    return _of_pem(escaped) if escaped else None
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _of_der(der: bytes) -> Caller:
+    return _caller(x509.load_der_x509_certificate(der))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _of_pem(escaped: str) -> Caller:
+    return _caller(x509.load_pem_x509_certificate(unquote_to_bytes(escaped)))
 
 
 def _known(caller: Caller | None) -> Caller:

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from collector.provinces import PROVINCES
 from firmware.signing import merkle
 from firmware.signing.acknowledgement import open_collector_key
 from firmware.signing.cose import MessageType, sign
@@ -26,6 +27,7 @@ NAME = "bench"
 PAGES = (1, 2, 3)
 PICTURE_BYTES = 8 * 1024
 """Small, so that many of them come and go between two kills."""
+_PROVINCES = tuple(PROVINCES)
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ class Load:
     """The TPS of each record, by its name."""
 
 
-def make_load(folder: Path, kiosks: int) -> Load:
-    """The trust folder and the collector's key in `folder`, and the records of so many kiosks."""
+def make_load(folder: Path, kiosks: int, each: int = RECORDS) -> Load:
+    """The trust folder and the collector's key in `folder`, and the records of so many kiosks, `each` of them."""
     keys = [device(number) for number in range(kiosks)]
-    stations = [f"3171{number // 1000:06d}{number % 1000:03d}" for number in range(1, kiosks * RECORDS + 1)]
+    stations = [_station(number) for number in range(1, kiosks * each + 1)]
     election = json.loads(sealing.ELECTION)
     election["polling_stations"] = [{"code": code, "place": "Contoh", "voters": 280} for code in stations]
     text = json.dumps(election).encode()
@@ -60,7 +62,12 @@ def make_load(folder: Path, kiosks: int) -> Load:
         for index, chain in enumerate(made)
         for (name, _), tps in zip(chain, stations[index::kiosks], strict=True)
     }
-    return Load(folder / "trust", [chain[turn] for turn in range(RECORDS) for chain in made], stations_of)
+    return Load(folder / "trust", [chain[turn] for turn in range(each) for chain in made], stations_of)
+
+
+def _station(number: int) -> str:
+    """In one province after the other."""
+    return f"{_PROVINCES[number % len(_PROVINCES)]}71{number // 1000:06d}{number % 1000:03d}"
 
 
 def picture(tps: str, page: int) -> bytes:
