@@ -1,6 +1,6 @@
 """The label of a device: serial, TPS, seal and a code that names device and key, for custody and for the self-test.
 
-The code is a QR of the text `C1K1:<serial>:<kid>`, kid in hexadecimal. Labels are 62 x 29 mm: as many as needed on
+What the code says is told in firmware/signing/label.py. Labels are 62 x 29 mm: as many as needed on
 sheets of A4, or one a page for a label printer's roll.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from firmware.forms.layout import Rect, Ruling
 from firmware.forms.reportlab_sheet import Sheet
 from firmware.receipt import qr
+from firmware.signing.label import Label as Named
 from provisioning.lettering import line, style
 
 SIZE = (62.0, 29.0)
@@ -20,7 +21,6 @@ A4 = (210.0, 297.0)
 COLUMNS, ROWS = 3, 9
 GAP = 2.0
 """Between labels on a sheet: room for scissors."""
-PREFIX = "C1K1"
 _CODE_DOTS = 576
 """The code is asked for as for paper that is wide enough: its size here is millimetres, not dots."""
 _CODE_MM = 23.0
@@ -40,7 +40,7 @@ class Label:
     @property
     def text(self) -> str:
         """What the code says."""
-        return f"{PREFIX}:{self.serial}:{self.kid}"
+        return Named(self.serial, bytes.fromhex(self.kid)).text
 
 
 def roll(labels: Sequence[Label]) -> bytes:

@@ -19,10 +19,11 @@ import click
 
 from firmware.errors import Refused
 from firmware.signing import durable
+from firmware.signing.label import Label as Named
 from provisioning.desk import Desk
 from provisioning.inventory import Device, Event, Inventory, State, now_text
 from provisioning.issuing import ProvisioningRefused
-from provisioning.label import PREFIX, Label, roll, sheets
+from provisioning.label import Label, roll, sheets
 from provisioning.office import Office
 from provisioning.plan import read_plan
 from provisioning.shown import page, refusal_line
@@ -41,21 +42,19 @@ def label_of(device: Device) -> Label:
 
 
 def confirm(inventory: Inventory, text: str, seal: str, now: datetime) -> Device:
-    """A device's label and seal were scanned: it is sealed. Raises ProvisioningRefused."""
-    prefix, _, rest = text.partition(":")
-    serial, _, kid = rest.rpartition(":")
-    if prefix != PREFIX or not serial or not kid:
-        raise ProvisioningRefused("label-unreadable", text=text)
-    device = inventory.device(serial)
+    """A device's label and seal were scanned: it is sealed. Raises Refused."""
+    named = Named.parse(text)
+    device = inventory.device(named.serial)
     if device.state is State.UNKNOWN:
-        raise ProvisioningRefused("inventory-serial", serial=serial)
+        raise ProvisioningRefused("inventory-serial", serial=named.serial)
     if device.state not in SEALABLE:
-        raise ProvisioningRefused("step-order", serial=serial, state=str(device.state), first="assign")
+        raise ProvisioningRefused("step-order", serial=named.serial, state=str(device.state), first="assign")
+    kid = named.kid.hex()
     if (kid, seal) != (device.kid, device.seal):
         raise ProvisioningRefused("label-other", said=f"{kid}, {seal}", found=f"{device.kid}, {device.seal}")
     if device.state is State.ASSIGNED:
-        inventory.add(Event(now_text(now), serial, State.SEALED, "seal", seal=seal))
-    return inventory.device(serial)
+        inventory.add(Event(now_text(now), named.serial, State.SEALED, "seal", seal=seal))
+    return inventory.device(named.serial)
 
 
 def scans(lines: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -285,8 +285,8 @@ def test_a_label_and_its_seal_are_scanned(batch: Batch, job: Job) -> None:
         ("C1K1:C1-0001:0000000000000000", "KPU-000001", "label-other"),
         ("{label}", "KPU-000002", "label-other"),
         ("C1K1:C1-0009:0000000000000000", "KPU-000001", "inventory-serial"),
-        ("https://example.org", "KPU-000001", "label-unreadable"),
-        ("C1K1:", "KPU-000001", "label-unreadable"),
+        ("https://example.org", "KPU-000001", "label-form"),
+        ("C1K1:", "KPU-000001", "label-form"),
     ],
 )
 def test_a_label_is_on_the_wrong_case(batch: Batch, job: Job, text: str, seal: str, code: str) -> None:
