@@ -19,6 +19,7 @@
 #               with C1KIOSK_APPLIANCE=1 a whole image is built, started and updated (C1KIOSK_IMAGE: one that is there)
 #   exfat-fuse, exfatprogs  Debian's packages (root, or already there): a USB stick; in a machine of its own, hot-plugged,
 #               with C1KIOSK_APPLIANCE=1 (and mmdebstrap, qemu-system-x86, dosfstools, mtools)
+#   nats-server  from PyPI: the collector's queue on three real nodes
 #   real forms  ../shared/data, where it exists: reading and registration on real pictures
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -90,6 +91,8 @@ if ! have_stick_parts && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends exfatprogs exfat-fuse dosfstools mtools; } >/dev/null 2>&1
 fi
 have_stick_parts || echo "skipped: a USB stick's file systems (no exfatprogs or exfat-fuse, and no right to install them)"
+
+[ -x $BIN/nats-server ] || echo "skipped: the collector's queue (no nats-server for this machine)"
 
 bash tests/system/emupos_venv.sh || echo "skipped: the independent printer renderer (see above)"
 
