@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import os
 import secrets
@@ -68,7 +69,7 @@ class TestToken(AuthorityContract):
 @pytest.mark.skipif(shutil.which("ssss-split") is None, reason="no ssss here")
 def test_three_of_five_people_open_the_root_again(tmp_path: Path) -> None:
     """The backup of the ceremony: a copy of the folder, and shares of its passphrase."""
-    secret = secrets.token_hex(24)
+    secret = base64.b64encode(secrets.token_bytes(12)).decode()
     authority_folder.keep(tmp_path / "root", issuing.make_root("KPU", Mode.REAL, NOW), secret.encode())
     shutil.copytree(tmp_path / "root", tmp_path / "copy")
     split = ["ssss-split", "-t", str(ENOUGH), "-n", str(SHARES), "-q"]
