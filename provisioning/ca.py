@@ -204,11 +204,11 @@ def sign_command(ctx: click.Context, authority: Path, definition: Path, out: Pat
 
 @desk.command("revoke")
 @click.argument("definition", type=FILE)
-@click.option("--certificate", type=FILE, required=True, help="The device's, as it was issued.")
+@click.option("--certificate", type=FILE, required=True, help="The device's or officer's, as it was issued.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%dT%H:%M"]), help="UTC; without it no record is believed.")
 @click.option("--reason", required=True)
 def revoke_command(definition: Path, certificate: Path, since: datetime | None, reason: str) -> None:
-    """Write the next edition of a definition, in which a device is revoked; it must be signed and published."""
+    """Write the next edition of a definition, in which it is revoked; it must be signed and published."""
     device = load_certificates(_read(certificate), str(certificate))[0]
     unix = int(since.replace(tzinfo=UTC).timestamp()) if since else 0
     kid = key_id(device.public_bytes(Encoding.DER))
