@@ -35,6 +35,8 @@ from firmware.signing.receipt_code import MAX_CHARACTERS, PREFIX, decode
 BODY_BYTES_MAX = PICTURE_BYTES_MAX + 64 * 1024
 """A picture, and the form around it."""
 
+_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'"
+
 _log = structlog.get_logger(__name__)
 
 
@@ -92,6 +94,12 @@ def _add_page(routes: Blueprint, shelf: Shelf, clock: Callable[[], float], bring
     @routes.app_context_processor
     def words() -> dict[str, Any]:
         return {"slip": lambda name, **values: sentence(f"struk.{name}", language(), **values)}
+
+    @routes.after_request
+    def no_strangers(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = _POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
 
     @routes.get("/struk")
     def page() -> Any:

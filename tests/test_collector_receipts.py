@@ -290,7 +290,9 @@ def test_two_codes_are_in_one_picture(client: FlaskClient, world: World) -> None
 
 
 def test_a_witness_sends_a_photograph(client: FlaskClient, world: World) -> None:
-    form = client.get("/struk").text
+    answer = client.get("/struk")
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    form = answer.text
     assert 'type="file"' in form and "<script" not in form
     sealed = world.seal(3)
     file = (io.BytesIO(picture(encode(sealed.receipt), ".jpg")), "IMG_0001.JPG")

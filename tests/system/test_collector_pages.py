@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,23 @@ from waitress.server import create_server
 from collector.app import create_app
 from collector.store import RecordStore
 from firmware.http import LOOPBACK
+from firmware.signing import cose
+from firmware.signing.verification import verify_receipt
 from tests.collectors import deliver, put
 from tests.sealing import TPS, make_world
 
 pytestmark = pytest.mark.system
 
-PATHS = ("/rekap/ppwp/", "/rekap/ppwp/3171010001", f"/tps/{TPS[1]}", f"/tps/{TPS[2]}", "/operator", "/cari?kode=1")
+PATHS = (
+    "/rekap/ppwp/",
+    "/rekap/ppwp/3171010001",
+    f"/tps/{TPS[1]}",
+    f"/tps/{TPS[2]}",
+    "/operator",
+    "/cari?kode=1",
+    "/struk",
+    f"/tps/{TPS[4]}",
+)
 SIZES = ((390, 800), (1280, 900))
 SHOTS = Path(__file__).parent.parent.parent / "build" / "screens"
 AUDIT = """() => axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations.map(
@@ -37,6 +49,10 @@ def url(tmp_path: Path) -> Iterator[str]:
         deliver(client, first, 1)
         put(client, world.seal(2))
         put(client, world.forge(first, tps=TPS[3]))
+        said = verify_receipt(world.seal(4).receipt, world.trust).statement
+        lie = cose.sign(replace(said, record=bytes(32)).payload(), cose.MessageType.RECEIPT, world.device_key)
+        for code in (first.receipt, world.seal(2).receipt, world.seal(4).receipt, lie):
+            assert client.post("/v1/receipts", data=code).status_code == 201
         server = create_server(app, host=LOOPBACK, port=0)
         threading.Thread(target=server.run, daemon=True).start()
         yield f"http://{LOOPBACK}:{server.effective_port}"
