@@ -154,3 +154,35 @@ def test_one_page(ready: Readied) -> None:
         broken = page("TPS 3171010001001", all_but(WRONG, LEFT_OUT, TOLD), language).splitlines()
         assert max(len(line) for line in broken) <= COLUMNS
         assert any("paper-out" in line for line in broken)
+
+
+def test_the_command_signs_what_it_found(ready: Readied, tmp_path: Path) -> None:
+    """No station runs, and there is no camera: the page says so, and so does the report that it signs."""
+    out = tmp_path / "report.cose"
+    command = ["selftest", "--config", str(ready.folder / "kiosk.toml"), "--root", str(ready.root), "--quick"]
+    answer = CliRunner().invoke(cli, [*command, "--report", str(out), "--language", "en"])
+    assert answer.exit_code == 1
+    assert "NOT READY" in answer.stdout
+    said = verified(ready, out.read_bytes())
+    assert {"camera", "printer"} <= set(said.failed)
+    assert {"key", "certificate", "assignment", "board", "ledger", "release", "model"} <= set(said.passed)
+    assert set(said.not_examined) == {"collectors", "focus", "strip", "button", "lamp", "training"}
+
+
+def test_a_report_that_cannot_be_signed_is_not_ready(ready: Readied, tmp_path: Path) -> None:
+    """Whoever asked for a report and got none must not go on: only what was asked is looked at, and it has passed."""
+    (tmp_path / "kiosk.toml").write_text((ready.folder / "kiosk.toml").read_text())
+    for name in ("election.cose", "trust"):
+        (tmp_path / name).symlink_to(ready.folder / name)
+    command = ["selftest", "--config", str(tmp_path / "kiosk.toml"), "--root", str(ready.root), "--only", "model"]
+    assert CliRunner().invoke(cli, command).exit_code == 3
+    answer = CliRunner().invoke(cli, [*command, "--report", str(tmp_path / "report.cose")])
+    assert answer.exit_code == 1
+    assert "signer-unreachable" in answer.stderr
+    assert not (tmp_path / "report.cose").exists()
+
+
+def test_the_target_is_written(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(cli, ["target", "--out", str(tmp_path / "target.pdf")])
+    assert answer.exit_code == 0
+    assert (tmp_path / "target.pdf").read_bytes().startswith(b"%PDF")
