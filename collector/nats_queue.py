@@ -167,8 +167,7 @@ class NatsQueue:
         """Lets go of the cluster; what is taken and not done comes again."""
         if self._loop is None:
             return
-        if self._client is not None:
-            asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result(ASK_SECONDS)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(ASK_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     # --- on the loop's thread --------------------------------------------------------------------------------------
@@ -198,6 +197,14 @@ class NatsQueue:
                 await self._prepare(stream)
                 self._stream = stream
         return self._stream
+
+    async def _end(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def _connect(self) -> Client:
         async def tell(error: Exception) -> None:

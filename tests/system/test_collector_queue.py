@@ -7,9 +7,11 @@ compared with the store.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -21,11 +23,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+import nats
 import pytest
 import sqlalchemy as sa
+from nats.js.api import StorageType
 
 from collector import aside
-from collector.nats_queue import NatsQueue
+from collector.nats_queue import STREAM, SUBJECTS, NatsQueue, QueueUnavailable
 from collector.settings import Settings
 from collector.store import RecordStore
 from collector.tables import entries, records
@@ -260,3 +264,33 @@ def test_the_leader_is_killed_under_load(rig: Rig, parts: Iterator[list[tuple[st
         rig.nodes.send(leader, signal.SIGCONT)
 
     run(rig, next(parts), 11.0 * LEADER_KILLS, trouble, f"{LEADER_KILLS} leaders killed")
+
+
+def test_a_stream_that_keeps_less_than_is_promised(tmp_path: Path) -> None:
+    """Somebody made it by hand, in memory: nothing is acknowledged on its word. Without TLS, as on one machine."""
+    if program() is None:
+        pytest.skip("nats-server is not installed")
+
+    async def make(servers: list[str]) -> None:
+        client = await nats.connect(servers)
+        await client.jetstream(timeout=30).add_stream(
+            name=STREAM, subjects=[SUBJECTS + "*"], storage=StorageType.MEMORY, num_replicas=3
+        )
+        await client.close()
+
+    with cluster(tmp_path / "nodes", tls=False) as nodes:
+        ours = NatsQueue(nodes.settings.servers)
+        time.sleep(5)  # until they have found each other
+        asyncio.run(make(list(nodes.settings.servers)))
+        with pytest.raises(QueueUnavailable, match="made otherwise: retention, storage"):
+            ours.publish("0" * 64, b"x")
+        ours.close()
+
+
+def test_a_stranger_asks_the_nodes(rig: Rig) -> None:
+    """Whoever shows no certificate of the queue's authority is not heard."""
+    context = ssl.create_default_context(cafile=rig.nodes.settings.ca)
+    stranger = NatsQueue(rig.nodes.settings.servers, tls=context)
+    with pytest.raises(QueueUnavailable):
+        stranger.find("0" * 64)
+    stranger.close()
