@@ -11,9 +11,11 @@ from click.testing import CliRunner
 
 from firmware.cli import cli
 from firmware.errors import Refused
+from firmware.messages import LANGUAGES
 from firmware.selftest.devices import NotToBeHad
 from firmware.selftest.finding import Level, Outcome, Verdict, good, verdict_of
 from firmware.selftest.kiosk import Kiosk, ToolFailed
+from firmware.selftest.page import says
 from firmware.selftest.plan import PLAN, Wish, attempt
 from firmware.selftest.tree import Unknown
 from tests.test_config import write
@@ -62,6 +64,8 @@ def test_nothing_is_ready_by_default(levels: list[Level], verdict: Verdict) -> N
     "problem",
     [
         Refused("ledger-full"),
+        Refused("a-code-without-a-sentence"),
+        Refused("config-unreadable"),
         OSError("gone"),
         Unknown("/sys"),
         ToolFailed("systemctl"),
@@ -74,7 +78,9 @@ def test_a_check_that_could_not_be_made_has_failed(problem: Exception) -> None:
         raise problem
 
     kiosk: Kiosk = None  # type: ignore[assignment]
-    assert attempt(check, kiosk).level is Level.FAILED
+    finding = attempt(check, kiosk).named("model")
+    assert finding.level is Level.FAILED
+    assert all(says(finding, language) for language in LANGUAGES), "and there is a sentence for it"
     assert attempt(lambda _kiosk: good("fine"), kiosk).level is Level.PASSED
 
 

@@ -161,3 +161,11 @@ def test_no_station_runs(tmp_path: Path) -> None:
 
 def test_a_station_runs(lent: Lent, tmp_path: Path) -> None:
     assert station_runs(tmp_path / "run" / "station.sock")
+
+
+def test_somebody_empties_the_roll(lent: Lent) -> None:
+    """A strip as long as the roll is no strip of the self-test."""
+    endless = Slip(SLIP.mode, SLIP.tps, SLIP.place, SLIP.unix, SLIP.clock, verdict="x", lines=(("x", "ha " * 1000),))
+    with pytest.raises(NotToBeHad, match="station-silent"):
+        lent.devices.print(endless)
+    assert lent.room.printer.out == []

@@ -7,8 +7,10 @@ receipt: the title says what it is, and there is no number of any form on it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from firmware.errors import ReceiptRefused
 from firmware.messages import DEFAULT_LANGUAGE
@@ -27,6 +29,11 @@ _GREY = "# " * 24
 """Every second character cell black: a worn head shows in it as stripes."""
 
 
+Short = Annotated[str, Meta(max_length=160)]
+Sentence = Annotated[str, Meta(max_length=400)]
+"""Bounded, so that nobody empties the roll through the station's socket."""
+
+
 class Slip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What stands on one strip of the self-test."""
 
@@ -35,13 +42,13 @@ class Slip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     place: str
     unix: int
     clock: str
-    facts: tuple[tuple[str, str], ...] = ()
+    facts: Annotated[tuple[tuple[str, Short], ...], Meta(max_length=8)] = ()
     """Name and value: device, release."""
-    verdict: str = ""
+    verdict: Short = ""
     """Up to its first colon in large letters; empty on a test print."""
-    lines: tuple[tuple[str, str], ...] = ()
+    lines: Annotated[tuple[tuple[str, Sentence], ...], Meta(max_length=64)] = ()
     """Mark and sentence of each finding that a person should see."""
-    examined: str = ""
+    examined: Sentence = ""
     """One sentence about those that have passed."""
     code: str = ""
     """Text of the code; empty when there is none."""

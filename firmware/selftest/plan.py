@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from firmware.errors import Refused
+from firmware.messages import sentence
 from firmware.selftest import board, disk, evidence, hands, paper, sight, software, training
 from firmware.selftest.devices import NotToBeHad
 from firmware.selftest.finding import Finding, Level, Outcome
@@ -102,7 +103,7 @@ def attempt(check: Check, kiosk: Kiosk) -> Outcome:
     try:
         return check(kiosk)
     except Refused as refusal:
-        return Outcome(Level.FAILED, refusal.code, f"error.{refusal.code}", _plain(refusal.details))
+        return _refused(refusal)
     except NotToBeHad as lack:
         return Outcome(Level.FAILED, lack.code, f"selftest.{lack.code}")
     except ToolFailed as failure:
@@ -114,6 +115,16 @@ def attempt(check: Check, kiosk: Kiosk) -> Outcome:
     except Exception as problem:  # noqa: BLE001 - a check that breaks must be seen, and the others must be made
         _log.exception("selftest.broken")
         return Outcome(Level.FAILED, "", "selftest.broken", {"problem": type(problem).__name__})
+
+
+def _refused(refusal: Refused) -> Outcome:
+    """With its own sentence, or one that names its code: some refusals are made for technicians' scripts."""
+    values, key = _plain(refusal.details), f"error.{refusal.code}"
+    try:
+        sentence(key, **values)
+    except KeyError:
+        return Outcome(Level.FAILED, refusal.code, "selftest.refused", {"problem": str(refusal)})
+    return Outcome(Level.FAILED, refusal.code, key, values)
 
 
 def _plain(details: dict[str, object]) -> dict[str, str | int | float]:
