@@ -289,3 +289,14 @@ def _answer(ask: Callable[[], T], running: subprocess.Popen[bytes]) -> T:
             assert running.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
+
+
+def test_a_retired_device_has_no_key_any_more(tpm: SoftwareTpm) -> None:
+    card = enrolled(tpm)
+    assert len(tpm_key.destroy(tpm.tcti)) == 3, "the key, its counter, and where that stood"
+    refused("key-tpm", lambda: tpm_key.TpmKey.open(tpm.tcti, card))
+    refused("key-tpm", lambda: tpm_key.TpmCounter(tpm.tcti).value())
+    tpm.cut()
+    tpm.start()
+    refused("key-tpm", lambda: tpm_key.TpmKey.open(tpm.tcti, card))
+    assert tpm_key.destroy(tpm.tcti) == (), "again: there is nothing left"
