@@ -1,10 +1,10 @@
 """`make bench-collector`: records a second that a collector verifies and stores, and how long each of them waits.
 
-gunicorn with 1 and 2 processes, on SQLite and (where Debian's is installed) PostgreSQL, as behind nginx: plain HTTP on
-a Unix socket with the client's certificate in the header. SENDERS connections hand in the records of KIOSKS kiosks as
-fast as they are answered. Rates depend on what else the machine does; processor time of the collector (and of its
-database) hardly does, so the night is computed from that: NIGHT records in NIGHT_HOURS, PEAK times the mean at its
-worst. The figures also go to build/bench/collector.json.
+gunicorn with 1 and 2 processes, on SQLite and (where Debian's is installed) PostgreSQL, as it is and with tables that
+are not divided by province, as behind nginx: plain HTTP on a Unix socket with the client's certificate in the header.
+SENDERS connections hand in the records of KIOSKS kiosks as fast as they are answered. Rates depend on what else the
+machine does; processor time of the collector (and of its database) hardly does, so the night is computed from that:
+NIGHT records in NIGHT_HOURS, PEAK times the mean at its worst. The figures also go to build/bench/collector.json.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.bench.night_load import NAME, Load, make_load
+from tests.bench.undivided import make_undivided
 from tests.bench.verify_night import NIGHT
 from tests.system.gunicorn import Papers, start, write_settings
 from tests.system.postgres import programs, running
@@ -140,7 +141,7 @@ def _wait_for(path: str, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the collector did not start")
 
 
-def measure(folder: Path, kiosks: int, workers: int, where: Path | None) -> Figures:
+def measure(folder: Path, kiosks: int, workers: int, where: Path | None, divided: bool = True) -> Figures:
     """One run in an empty folder; `where` are the programs of PostgreSQL."""
     load = make_load(folder, kiosks)
     with ExitStack() as stack:
@@ -148,6 +149,8 @@ def measure(folder: Path, kiosks: int, workers: int, where: Path | None) -> Figu
         if where:
             cluster = stack.enter_context(running(folder / "cluster", where))
             url, leader = cluster.url, cluster.pid
+            if not divided:
+                make_undivided(folder, url)
         path, pid, certificate = stack.enter_context(collector(folder, load, workers, url))
         before, base = processor_seconds(pid), processor_seconds(leader) if leader else 0.0
         seconds, taken = hand_in(path, certificate, load)
@@ -173,12 +176,13 @@ def main() -> None:
     """Prints all figures and writes them."""
     kiosks = int(sys.argv[1]) if len(sys.argv) > 1 else KIOSKS
     where, figures = programs(), dict[str, dict[str, float]]()
-    for database in ("sqlite", "postgresql") if where else ("sqlite",):
+    for database in ("sqlite", "postgresql", "undivided") if where else ("sqlite",):
         for workers in (1, 2):
             folder = Path(tempfile.mkdtemp())
             folder.chmod(0o755)
             try:
-                found = measure(folder, kiosks, workers, where if database == "postgresql" else None)
+                postgres = None if database == "sqlite" else where
+                found = measure(folder, kiosks, workers, postgres, divided=database != "undivided")
             finally:
                 shutil.rmtree(folder)
             name = f"{database}, {workers} process{'es' if workers > 1 else ''}"
