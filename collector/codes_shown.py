@@ -17,7 +17,7 @@ class ShownCode:
     """One code; numbers are shown as those of a code and never beside a picture."""
 
     sha256: str
-    record: str
+    tps: str
     judged: Judged
     device: str
     sequence: int
@@ -43,7 +43,7 @@ def code_shown(kept: ReceiptStore, night: Night, code: Code, trust: TrustRoots, 
     labels = field_labels(trust, code.contest, language)
     return ShownCode(
         sha256=code.sha256.hex(),
-        record=code.record.hex(),
+        tps=code.tps,
         judged=judge(code, kept.alarmed(code), kept.has_record(code), standing),
         device=code.device,
         sequence=code.sequence,
