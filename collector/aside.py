@@ -13,6 +13,9 @@ import sqlalchemy as sa
 
 from collector.tables import set_aside
 
+NAME_CHARACTERS = 64
+"""Of a name that are kept: a record's hash has as many; what a stranger published may have more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Aside:
@@ -35,7 +38,12 @@ class Kept:
 def keep(connection: sa.Connection, entry: Aside, now: int) -> None:
     """Within a transaction; one that was set aside before gets the new code."""
     forget(connection, entry.message)
-    values = {"sha256": _hash(entry.message), "name": entry.name, "code": entry.code, "message": entry.message}
+    values = {
+        "sha256": _hash(entry.message),
+        "name": entry.name[:NAME_CHARACTERS],
+        "code": entry.code,
+        "message": entry.message,
+    }
     connection.execute(set_aside.insert().values(set_aside_at=now, **values))
 
 

@@ -2,9 +2,10 @@
 
     C1KIOSK_COLLECTOR=/etc/c1kiosk/collector.toml python -m collector.drain
 
-What is taken together is verified again (a queue is no authority), committed in one transaction, and only then done
-for the queue. A worker that is killed in between, or a message that comes twice, changes nothing: a record is stored
-once by its hash. While the database is away the worker waits with what it has; nothing is set aside for that.
+What is taken together is verified again, and so are the acknowledgements (a queue is no authority), committed in one
+transaction, and only then done for the queue. A worker that is killed in between, or a message that comes twice, changes
+nothing: a record is stored once by its hash. While the database is away the worker waits with what it has; nothing is
+set aside for that.
 
 A message that is no record, or none that can be stored, must not hold up the others: it is kept as it came, with the
 code of what is wrong (aside.py), and leaves the queue. The operator sees how many there are; `--again` tries them once
@@ -39,6 +40,7 @@ from collector.submission import submission_of
 from firmware.errors import Refused
 from firmware.messages import both
 from firmware.signing.trust import TrustRoots
+from firmware.signing.verification import verify_acknowledgement
 
 BATCH = 256
 """Messages of one transaction: a quarter of a second of verification, a megabyte of records."""
@@ -116,6 +118,7 @@ class Worker:
             try:
                 waiting = read(message)
                 record = submission_of(name, waiting.cose, self._trust)
+                verify_acknowledgement(waiting.acknowledgement, self._trust, record.sha256)
                 arrivals.append((Arrival(record, waiting.acknowledgement, waiting.now), message))
             except Refused as refusal:
                 aside.append(Aside(name, message, refusal.code))

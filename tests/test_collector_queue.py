@@ -211,15 +211,22 @@ def test_messages_that_are_no_records(
 ) -> None:
     good, other = world.seal(1), world.seal(2)
     put(client, good)
-    queue.waiting["a" * 64] = b"\xc1 nonsense"
+    queue.waiting["a" * 70] = b"\xc1 nonsense"
+    third, given = world.seal(3), read(queue.waiting[good.sha256.hex()]).acknowledgement
+    queue.waiting[third.sha256.hex()] = write(Waiting(third.cose, given, NOW))
     queue.waiting[other.sha256.hex()] = write(Waiting(good.cose, b"", NOW))
     tampered = bytearray(read(queue.waiting[good.sha256.hex()]).cose)
     tampered[-1] ^= 1
     queue.waiting[hashlib.sha256(tampered).hexdigest()] = write(Waiting(bytes(tampered), b"", NOW))
-    assert drain(worker) == 4
+    assert drain(worker) == 5
     assert queue.waiting == {}
     assert store.counts()["records"] == 1
-    assert apart(store) == {"collector-hash": 1, "collector-queue-message": 1, "cose-signature": 1}
+    assert apart(store) == {
+        "acknowledgement-other-record": 1,
+        "collector-hash": 1,
+        "collector-queue-message": 1,
+        "cose-signature": 1,
+    }
 
 
 def test_a_fork_comes_out_of_the_queue(
