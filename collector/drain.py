@@ -3,9 +3,9 @@
     C1KIOSK_COLLECTOR=/etc/c1kiosk/collector.toml python -m collector.drain
 
 What is taken together is verified again, and so are the acknowledgements (a queue is no authority), committed in one
-transaction, and only then done for the queue. A worker that is killed in between, or a message that comes twice, changes
-nothing: a record is stored once by its hash. While the database is away the worker waits with what it has; nothing is
-set aside for that.
+transaction, and only then done for the queue. A worker that is killed in between, or a message that comes twice,
+changes nothing: a record is stored once by its hash. While the database is away the worker waits with what it has;
+nothing is set aside for that.
 
 A message that is no record, or none that can be stored, must not hold up the others: it is kept as it came, with the
 code of what is wrong (aside.py), and leaves the queue. The operator sees how many there are; `--again` tries them once
