@@ -50,7 +50,7 @@ REDRAW_S = 0.5
 MARGIN_ROWS = 4
 """Of a terminal, beside the devices that are shown."""
 REPORT = "fleet.json"
-DONE = "done"
+DONE = str(End.DONE)
 
 
 class Progress(msgspec.Struct):
@@ -101,6 +101,7 @@ class Run:
         entry, begun = self.progress[job.row.serial], time.monotonic()
         for name in self.steps:
             entry.step, entry.state, entry.said, entry.code = name, "running", "", ""
+            result = None
             try:
                 result = STEPS[name](job)
             except Refused as refusal:
@@ -110,11 +111,8 @@ class Run:
             else:
                 entry.state, entry.said = str(result.end), result.said
             entry.seconds = round(time.monotonic() - begun, 1)
-            if entry.state not in (DONE, str(End.WOULD)):
+            if result is None or result.end is not End.DONE:  # what is not done yet, the next step cannot build on
                 return
-        if entry.state == str(End.WOULD):
-            return
-        entry.state = DONE
 
 
 class Show:
