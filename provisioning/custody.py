@@ -184,6 +184,8 @@ def offer_command(ctx: click.Context, /, trust: Path, chain: Path, out: Path, **
         raise click.UsageError("an offer is signed by its giver: --giver FOLDER")
     receiver = party_of(officer_of(load_pem(said["receiver_certificate"])))
     entry = _entry(have, label, said, _now(have), giver, receiver, "")
+    if out.exists():
+        raise VerificationRefused("custody-unreadable", file=str(out), problem="it is there already")
     _write(out, give(entry, key))
     click.echo(f"offer {entry.number} of {label.serial} for {receiver.name} ({receiver.role}): {out}")
 

@@ -20,9 +20,10 @@ from msgspec.structs import replace
 from firmware.day import custody as seen
 from firmware.day.findings import found
 from firmware.errors import Refused
+from firmware.messages import sentence
 from firmware.records import Mode
 from firmware.signing import cose, custody_folder, handover
-from firmware.signing.custody import NEXT, Oddity, check_chain
+from firmware.signing.custody import NEXT, SERIOUS, Oddity, check_chain
 from firmware.signing.definition import Revocation
 from firmware.signing.encoding import decode
 from firmware.signing.evidence import examine
@@ -250,6 +251,14 @@ def test_something_is_odd(people: People, change: dict[str, Any], oddity: Oddity
     assert [(finding.oddity, finding.number, finding.serious) for finding in custody.findings] == [(oddity, 4, serious)]
 
 
+def test_a_receiver_helps_himself(people: People) -> None:
+    """PPK took it with a key; PPS alone says that somebody of the PPK gave it."""
+    events = people.chain(*WAY[:2])
+    somebody = Party("Seseorang", "ppk", None)
+    events.append(people.sign(people.said(events, *WAY[2], giver=somebody, alone="Kunci PPK tertinggal")))
+    assert [finding.oddity for finding in people.check(events).serious] == [Oddity.GIVER_UNSIGNED]
+
+
 def test_a_new_seal_is_the_one_that_is_looked_for(people: People) -> None:
     events = people.chain(*WAY[:2], seal_state="broken", resealed="S-0002")
     events.append(people.sign(people.said(events, *WAY[2])))
@@ -303,13 +312,13 @@ def test_a_file_on_the_device_is_changed_or_taken_away(people: People, tmp_path:
 
 @pytest.mark.parametrize("language", ["id", "en"])
 def test_the_kpps_reads_what_happened_to_the_box(people: People, language: str) -> None:
-    def sentence(events: list[bytes]) -> tuple[bool, str]:
+    def told(events: list[bytes]) -> tuple[bool, str]:
         check = seen.finding(lambda: people.check(events), Mode.REAL)
         assert check is not None
         assert not check.needed, "a day can be opened"
         return check.ok, found(check, "3171010001001", language)
 
-    good, text = sentence(people.chain(*WAY))
+    good, text = told(people.chain(*WAY))
     assert good
     assert "S-0001" in text
     for events in (
@@ -318,10 +327,16 @@ def test_the_kpps_reads_what_happened_to_the_box(people: People, language: str) 
         people.chain(*WAY)[1:],
         [],
     ):
-        good, text = sentence(events)
+        good, text = told(events)
         assert not good
         assert "{" not in text
         assert len(text) < 200
+
+
+@pytest.mark.parametrize("language", ["id", "en"])
+@pytest.mark.parametrize("oddity", sorted(SERIOUS))
+def test_what_must_be_explained_has_a_sentence(oddity: Oddity, language: str) -> None:
+    assert sentence(f"custody.{oddity}", language, detail="3")
 
 
 def test_nothing_is_said_where_nothing_is_at_stake(people: People) -> None:

@@ -13,14 +13,16 @@ receiver. `check_chain` takes the events in any order, twice counts once, and ra
     - the first giver is a technician or the store, every next giver is of the role that took the device before, and
       who takes it is of a role that may follow (NEXT)                                     custody-roles
 
-What is odd but may have a reason does not refuse the chain: it is a finding, shown and kept. Serious ones are about the
-seal, and must be explained before the device is used:
+What is odd but may have a reason does not refuse the chain: it is a finding, shown and kept. Serious ones must be
+explained before the device is used:
 
-    seal-changed    another number than the one that was put on last                       serious
+    seal-changed     another number than the one that was put on last                      serious
     seal-broken, seal-missing                                                              serious
-    other-person    not the person who took it gives it on (a shift changed)
-    one-signature   one of the two had no key; the event says why
-    remark          something was written about its condition
+    giver-unsigned   it was taken with a key, and is given on without: the next receiver
+                     alone says so, who may just have taken it                             serious
+    other-person     not the person who took it gives it on (a shift changed)
+    one-signature    one of the two had no key; the event says why
+    remark           something was written about its condition
 """
 
 from __future__ import annotations
@@ -57,12 +59,13 @@ class Oddity(StrEnum):
     SEAL_CHANGED = "seal-changed"
     SEAL_BROKEN = "seal-broken"
     SEAL_MISSING = "seal-missing"
+    GIVER_UNSIGNED = "giver-unsigned"
     OTHER_PERSON = "other-person"
     ONE_SIGNATURE = "one-signature"
     REMARK = "remark"
 
 
-SERIOUS = frozenset({Oddity.SEAL_CHANGED, Oddity.SEAL_BROKEN, Oddity.SEAL_MISSING})
+SERIOUS = frozenset({Oddity.SEAL_CHANGED, Oddity.SEAL_BROKEN, Oddity.SEAL_MISSING, Oddity.GIVER_UNSIGNED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +161,12 @@ def _findings(events: Sequence[Event]) -> Iterable[Finding]:
 
 def _oddities(before: Event | None, event: Event) -> Iterable[tuple[Oddity, bool]]:
     said = event.said
+    had_key = before is not None and before.said.receiver.kid is not None
     return (
         (Oddity.SEAL_CHANGED, before is not None and said.seal != before.seal_after),
         (Oddity.SEAL_BROKEN, said.seal_state == "broken"),
         (Oddity.SEAL_MISSING, said.seal_state == "missing"),
+        (Oddity.GIVER_UNSIGNED, had_key and said.giver.kid is None),
         (Oddity.OTHER_PERSON, before is not None and said.giver != before.said.receiver),
         (Oddity.ONE_SIGNATURE, said.alone != ""),
         (Oddity.REMARK, said.condition != ""),
