@@ -17,8 +17,6 @@ from firmware.selftest.tree import Tree
 from firmware.signing.service import system_clock
 from firmware.signing.signer import ClockReading
 
-PROGRAM = "/opt/c1kiosk"
-"""Where the program is installed."""
 TOOL_SECONDS = 20.0
 """Longest a tool of the system may take: on an SD card at its slowest, journalctl takes some seconds."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from firmware.errors import Refused
-from firmware.messages import sentence
+from firmware.messages import DEFAULT_LANGUAGE, sentence
 from firmware.selftest import board, disk, evidence, hands, paper, sight, software, training
 from firmware.selftest.devices import NotToBeHad
 from firmware.selftest.finding import Finding, Level, Outcome
@@ -121,7 +121,7 @@ def _refused(refusal: Refused) -> Outcome:
     """With its own sentence, or one that names its code: some refusals are made for technicians' scripts."""
     values, key = _plain(refusal.details), f"error.{refusal.code}"
     try:
-        sentence(key, **values)
+        sentence(key, DEFAULT_LANGUAGE, **values)
     except KeyError:
         return Outcome(Level.FAILED, refusal.code, "selftest.refused", {"problem": str(refusal)})
     return Outcome(Level.FAILED, refusal.code, key, values)
