@@ -5,7 +5,8 @@
 For whoever administers the PostgreSQL server, after every update of the collector; it may be run again at any time.
 Everybody may do more in a new database than read, so this is taken from everybody in this database: temporary tables,
 new tables in `public`, large objects (they would fill the disk) and advisory locks (the collector's writers wait for
-one). The collector keeps what it needs. Taking functions away needs a superuser.
+one). The collector keeps what it needs. Compiling queries is switched off: with 39 parts of each table it takes many
+times as long as the query. Taking functions away needs a superuser.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def sharing(connection: sa.Connection) -> list[str]:
     functions = connection.execute(sa.text(_FUNCTIONS)).scalars().all()
     return [
         *([] if known else [f"CREATE ROLE {READER} NOLOGIN"]),
+        f"ALTER DATABASE {database} SET jit = off",
         f"REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC",
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         *(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC" for function in functions),

@@ -24,42 +24,39 @@ LEFT JOIN pictures k ON k.sha256 = p.picture
 """
 
 _STATIONS = """
-WITH stands AS (
-    SELECT e.position, e.sha256, e.supersedes, r.tps, r.contest, r.failed, r.received_at, r.results,
-           count(*) OVER (PARTITION BY r.tps, r.contest) AS beside,
-           CASE WHEN EXISTS (
-               SELECT 1 FROM pages p WHERE p.position = e.position AND p.province = e.province
-               AND NOT EXISTS (SELECT 1 FROM pictures k WHERE k.sha256 = p.picture)
-           ) THEN 0 ELSE 1 END AS whole
-    FROM entries e JOIN records r ON r.position = e.position AND r.province = e.province
-    WHERE NOT EXISTS (SELECT 1 FROM entries later WHERE later.supersedes = e.sha256)
-), told AS (
-    SELECT s.tps, s.contest, v.key AS field, count(*) AS said, count(v.value) AS written, max(s.beside) AS beside,
-           min(CAST(v.value AS INTEGER)) AS least, max(CAST(v.value AS INTEGER)) AS most
-    FROM stands s CROSS JOIN {each}(s.results) AS v WHERE s.beside > 1 GROUP BY s.tps, s.contest, v.key
-), disputed AS (
-    SELECT DISTINCT tps, contest FROM told WHERE said <> beside OR written NOT IN (0, said) OR least <> most
-), places AS (
-    SELECT s.tps, s.contest, d.tps IS NOT NULL AS disputed, max(CASE WHEN s.whole = 1 THEN s.position END) AS position,
-           max(s.received_at) AS latest, max(CASE WHEN s.whole = 1 THEN s.received_at END) AS latest_whole
-    FROM stands s LEFT JOIN disputed d ON d.tps = s.tps AND d.contest = s.contest
-    GROUP BY s.tps, s.contest, d.tps
-), counted AS (
-    SELECT s.position, {hex_of_s} AS record, CASE WHEN s.supersedes IS NULL THEN 0 ELSE 1 END AS corrected,
-           CASE WHEN s.failed > 0 OR EXISTS (SELECT 1 FROM {each}(s.results) AS v WHERE v.value IS NULL)
-           THEN 1 ELSE 0 END AS alarmed
-    FROM stands s
-)
-SELECT p.tps, p.contest, substr(p.tps, 1, 2) AS province, substr(p.tps, 1, 4) AS regency,
-       substr(p.tps, 1, 6) AS district, substr(p.tps, 1, 10) AS village,
-       CASE WHEN p.disputed THEN 'disputed' WHEN p.position IS NULL THEN 'waiting' ELSE 'counted' END AS standing,
-       c.record, c.position, c.corrected, c.alarmed,
-       CASE WHEN c.position IS NULL THEN p.latest ELSE p.latest_whole END AS latest
-FROM places p LEFT JOIN counted c ON c.position = p.position AND NOT p.disputed
+SELECT s.tps, s.contest, s.province, substr(s.tps, 1, 4) AS regency, substr(s.tps, 1, 6) AS district,
+       substr(s.tps, 1, 10) AS village,
+       CASE WHEN s.disputed THEN 'disputed' WHEN s.whole = 0 THEN 'waiting' ELSE 'counted' END AS standing,
+       CASE WHEN s.counts THEN {hex_of_s} END AS record,
+       CASE WHEN s.counts THEN s.position END AS position,
+       CASE WHEN s.counts THEN CASE WHEN s.supersedes IS NULL THEN 0 ELSE 1 END END AS corrected,
+       CASE WHEN s.counts THEN CASE WHEN s.failed > 0
+           OR EXISTS (SELECT 1 FROM {each}(s.results) AS v WHERE v.value IS NULL) THEN 1 ELSE 0 END END AS alarmed,
+       CASE WHEN s.counts THEN s.latest_whole ELSE s.latest END AS latest
+FROM (
+    SELECT c.*, NOT c.disputed AND c.whole = 1 AS counts FROM (
+        SELECT w.*, min(w.said) OVER place <> max(w.said) OVER place AS disputed,
+               max(w.received_at) OVER place AS latest,
+               max(CASE WHEN w.whole = 1 THEN w.received_at END) OVER place AS latest_whole,
+               row_number() OVER (
+                   PARTITION BY w.province, w.tps, w.contest ORDER BY w.whole DESC, w.position DESC
+               ) AS turn
+        FROM (
+            SELECT r.province, r.position, e.sha256, e.supersedes, r.tps, r.contest, r.failed, r.received_at, r.results,
+                   {said} AS said,
+                   CASE WHEN EXISTS (
+                       SELECT 1 FROM pages p WHERE p.position = r.position AND p.province = r.province
+                       AND NOT EXISTS (SELECT 1 FROM pictures k WHERE k.sha256 = p.picture)
+                   ) THEN 0 ELSE 1 END AS whole
+            FROM records r JOIN entries e ON e.position = r.position AND e.province = r.province
+            WHERE NOT EXISTS (SELECT 1 FROM entries later WHERE later.supersedes = e.sha256)
+        ) w WINDOW place AS (PARTITION BY w.province, w.tps, w.contest)
+    ) c WHERE c.turn = 1
+) s
 """
 
 _RESULTS = """
-SELECT s.tps, s.contest, v.key AS field, CAST(v.value AS INTEGER) AS value
+SELECT s.province, s.tps, s.contest, v.key AS field, CAST(v.value AS INTEGER) AS value
 FROM {version}stations s JOIN records r ON r.position = s.position AND r.province = s.province
 CROSS JOIN {each}(r.results) AS v
 """
@@ -99,11 +96,24 @@ class _Words:
     prefix: str
     hexadecimal: str
     each: str
+    said: str
+    """What a record says, the same for the same fields in another order."""
 
 
 _WORDS = {
-    "postgresql": _Words(f"{VERSION}.", "encode({}, 'hex')", "json_each_text"),
-    "sqlite": _Words(f"{VERSION}_", "lower(hex({}))", "json_each"),
+    "postgresql": _Words(
+        prefix=f"{VERSION}.",
+        hexadecimal="encode({}, 'hex')",
+        each="json_each_text",
+        said='CAST(CAST(r.results AS jsonb) AS text) COLLATE "C"',
+    ),
+    "sqlite": _Words(
+        prefix=f"{VERSION}_",
+        hexadecimal="lower(hex({}))",
+        each="json_each",
+        said="(SELECT group_concat(o.key || '=' || ifnull(o.value, '-')) "
+        "FROM (SELECT key, value FROM json_each(r.results) ORDER BY key) o)",
+    ),
 }
 
 
@@ -120,6 +130,7 @@ def statements(dialect: str) -> list[str]:
         "digits": _DIGITS,
         "each": words.each,
         "hex_sha256": words.hexadecimal.format("e.sha256"),
+        "said": words.said,
         "hex_supersedes": _or_null(words, "e.supersedes"),
         "hex_picture": words.hexadecimal.format("p.picture"),
         "hex_of_s": words.hexadecimal.format("s.sha256"),
