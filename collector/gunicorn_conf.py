@@ -37,9 +37,19 @@ if _settings.file.tls:
     cert_reqs = ssl.CERT_OPTIONAL
 
 
+_contexts: dict[int, ssl.SSLContext] = {}
+"""One for each process: gunicorn asks for one with every connection, and reading the files takes longer than the rest of
+the handshake. New files are read by new workers (SIGHUP)."""
+
+
 def ssl_context(_config: Any, make_default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-    """As gunicorn makes it, and: TLS 1.2 at least; an authority in `client_ca` need not be a root."""
-    context = make_default()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context
+    """As gunicorn makes it, and: TLS 1.2 at least; an authority in `client_ca` need not be a root; no tickets, so that
+    every connection shows its certificate again."""
+    if os.getpid() not in _contexts:
+        context = make_default()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
+        _contexts[os.getpid()] = context
+    return _contexts[os.getpid()]
