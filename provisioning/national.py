@@ -47,6 +47,7 @@ class Station:
     """A TPS as read, in little memory: the country has 823,236."""
 
     voters: int
+    file: str
     row: int
     """Where it was met first."""
 
@@ -133,12 +134,12 @@ def _sidalih(row: Row, tables: Tables) -> None:
         return
     _names(row, code, tables)
     stations = tables.stations[code[:4]]
-    if int(code) in stations:
-        row.wrong("code", f"TPS {code} stands in row {stations[int(code)].row} already")
+    if (first := stations.get(int(code))) is not None:
+        row.wrong("code", f"TPS {code} stands in {first.file} row {first.row} already")
         return
     if voters == 0 and not special:
         row.wrong("voters", f"TPS {code} has no voters")
-    stations[int(code)] = Station(max(voters, 0), row.number)
+    stations[int(code)] = Station(max(voters, 0), row.file, row.number)
 
 
 def _station_code(row: Row) -> str:

@@ -179,7 +179,7 @@ def test_a_number_is_none(cell: cells.Cell) -> None:
 @pytest.mark.parametrize(
     ("row", "change", "told"),
     [
-        (1, {"tps": "1"}, "5 Kode Kelurahan: TPS 3171011002001 stands in row 4 already"),
+        (1, {"tps": "1"}, "5 Kode Kelurahan: TPS 3171011002001 stands in sidalih.csv row 4 already"),
         (0, {"voters": "284"}, "4 Jumlah Pemilih / L+P: 140 and 145 are 285, not 284"),
         (0, {"men": "0", "women": "0", "voters": "0"}, "4 Jumlah Pemilih / L+P: TPS 3171011002001 has no voters"),
         (0, {"men": "200", "women": "200", "voters": "400"}, "4 Jumlah Pemilih / L+P: 400 is not between 0 and 300"),
@@ -345,6 +345,13 @@ def test_a_csv_that_never_ends_a_field(tmp_path: Path) -> None:
     with (tmp_path / "sidalih.csv").open("a") as file:
         file.write('"' + "x" * 200_000)
     assert any("field" in line or "end" in line for line in problems(tmp_path, plan))
+
+
+def test_a_tps_stands_in_two_provinces_files(tmp_path: Path) -> None:
+    plan = tables.write(tmp_path)
+    again = tables.to_csv([*tables.HEAD, tables.sidalih()[0]])
+    (tmp_path / "sidalih-lain.csv").write_text(again, encoding="utf-8")
+    assert "4 Kode Kelurahan: TPS 3171011002001 stands in sidalih-lain.csv row 4 already" in problems(tmp_path, plan)
 
 
 def test_the_list_of_problems_has_no_end(tmp_path: Path) -> None:
