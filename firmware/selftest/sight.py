@@ -28,7 +28,7 @@ PAPER_MOST = 254.0
 """Brightness of the lightest paper: above it a pencil is as white as the paper."""
 EVENNESS_LEAST = 0.6
 """The darkest paper of the target as a part of the lightest: a large sheet is read whole while the target in its middle
-shows 0.67; beyond the target the light falls further."""
+shows 0.64; beyond the target the light falls further."""
 CONTRAST_LEAST = 0.4
 """How much darker black is than paper, as a part of it: print is read at 0.12, a pencil has a third of its contrast."""
 _PERCENT = 100
