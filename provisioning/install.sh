@@ -218,10 +218,12 @@ start_services() { # returns 1 when one of them is not active in time
     [ -n "$start" ] || return 0
     systemctl start --no-block c1kiosk.target
     [ -e /etc/c1kiosk/kiosk.toml ] || return 0
-    local deadline=$((SECONDS + HEALTH_SECONDS))
-    until systemctl -q is-active "${SERVICES[@]/%/.service}"; do
-        [ "$SECONDS" -lt "$deadline" ] || return 1
-        sleep 1
+    local deadline=$((SECONDS + HEALTH_SECONDS)) service
+    for service in "${SERVICES[@]}"; do
+        until systemctl -q is-active "$service.service"; do
+            [ "$SECONDS" -lt "$deadline" ] || return 1
+            sleep 1
+        done
     done
 }
 
@@ -306,8 +308,8 @@ prune() { # all but the current and the previous release
 
 do_rollback() {
     [ "$(id -u)" = 0 ] || refuse root "run it as root"
-    local was back now
-    read -r was back now <"$at$UNFINISHED" 2>/dev/null || true
+    local was="" back="" now=""
+    [ ! -e "$at$UNFINISHED" ] || read -r was back now <"$at$UNFINISHED"
     [ "$was" = rollback ] || { back=$(release_of "$PREVIOUS") now=$(release_of "$CURRENT"); } # else: it was cut off
     whole "$back" || refuse no-previous "there is no release before ${now:-this one}"
     check_idle

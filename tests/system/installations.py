@@ -73,7 +73,14 @@ def set_up(machine: Machine) -> None:
     machine.run(f"cd /etc/c1kiosk && {python} -m provisioning.gather_trust --collector collector.pem")
     machine.run(f"cd /etc/c1kiosk && {python} -m provisioning.set_pin .")
     machine.run("systemctl start c1kiosk.target")
-    machine.run(f"for try in $(seq 60); do systemctl is-active {units()} && exit 0; sleep 1; done; exit 1")
+    wait_for_services(machine)
+
+
+def wait_for_services(machine: Machine) -> None:
+    """Until each is active."""
+    for name in SERVICES:
+        unit = f"c1kiosk-{name}.service"
+        machine.run(f"for try in $(seq 120); do systemctl -q is-active {unit} && exit 0; sleep 1; done; exit 1")
 
 
 def units() -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.system import installations, nspawn
-from tests.system.installations import SERVICES, evidence, set_up, units
+from tests.system.installations import SERVICES, evidence, set_up, units, wait_for_services
 from tests.system.nspawn import Machine
 
 pytestmark = [
@@ -134,7 +134,7 @@ def test_a_second_installation_changes_the_program(site: Site) -> None:
 def test_the_services_do_not_run(site: Site) -> None:
     set_up(site.machine)
     assert site.machine.run(f"systemctl is-active {units()}").split() == ["active"] * len(SERVICES)
-    assert "\nsystemd-timesync" not in site.machine.run("systemctl --failed --no-legend")
+    
 
 
 def test_the_program_does_not_read(site: Site) -> None:
@@ -158,10 +158,6 @@ def test_a_process_hangs_for_ever(site: Site) -> None:
             time.sleep(1)
     told(site.suite, "three hung services started again after", f"{time.monotonic() - began:.0f} s")
     wait_for_services(site.machine)
-
-
-def wait_for_services(machine: Machine) -> None:
-    machine.run(f"for try in $(seq 120); do systemctl is-active {units()} && exit 0; sleep 1; done; exit 1")
 
 
 def test_a_power_cut_keeps_the_services_down(site: Site) -> None:
