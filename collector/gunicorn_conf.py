@@ -38,8 +38,8 @@ if _settings.file.tls:
 
 
 _contexts: dict[int, ssl.SSLContext] = {}
-"""One for each process: gunicorn asks for one with every connection, and reading the files takes longer than the rest of
-the handshake. New files are read by new workers (SIGHUP)."""
+"""One for each process: gunicorn asks for one with every connection, and reading the files takes longer than the rest
+of the handshake. New files are read by new workers (SIGHUP)."""
 
 
 def ssl_context(_config: Any, make_default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
