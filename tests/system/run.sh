@@ -11,6 +11,8 @@
 #   softhsm2, ssss  Debian's packages (root, or already there): an authority's key in a token, a passphrase in shares
 #   pycose      from PyPI: another COSE implementation reads and writes our messages
 #   networks    root: namespaces with a bad line between them, for the uplink
+#   systemd-container, mmdebstrap  Debian's packages (root, already there): with C1KIOSK_APPLIANCE=1 the installation on booted
+#               Debian 12 and 13 machines: installed, hung, cut, upgraded, rolled back, killed, removed
 #   openssh-server  Debian's package (root, or already there): a fleet of devices over real ssh; twenty with C1KIOSK_APPLIANCE=1
 #   systemd-creds  Debian's systemd (root): the key sealed to this machine
 #   postgresql, nginx-light  Debian's packages (root, or already there): the collector on a server's database, behind nginx
@@ -95,6 +97,8 @@ have_stick_parts || echo "skipped: a USB stick's file systems (no exfatprogs or 
 [ -x $BIN/nats-server ] || echo "skipped: the collector's queue (no nats-server for this machine)"
 
 bash tests/system/emupos_venv.sh || echo "skipped: the independent printer renderer (see above)"
+
+{ command -v systemd-nspawn && command -v mmdebstrap; } >/dev/null 2>&1 || echo "skipped: the installation on booted Debian machines (no systemd-container or mmdebstrap)"
 
 [ -d "${C1KIOSK_DATA:-../shared/data}" ] || echo "skipped: real forms and digits (no ../shared/data; set C1KIOSK_DATA)"
 
