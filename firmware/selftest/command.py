@@ -24,6 +24,7 @@ from firmware.building import software
 from firmware.config import KioskConfig, load_config
 from firmware.errors import Refused
 from firmware.messages import DEFAULT_LANGUAGE, LANGUAGES, sentence
+from firmware.processes import log_to_stderr
 from firmware.receipt.clock import local_time, zone_of
 from firmware.receipt.printer import Printed
 from firmware.selftest import report
@@ -78,6 +79,7 @@ def selftest_command(
     language: str,
 ) -> None:
     """Say READY, or NOT READY and why. Run it as root, with the kiosk's services running."""
+    log_to_stderr()  # standard output is for the page, or for machines
     try:
         config = load_config(path)
     except Refused as refusal:
