@@ -150,7 +150,8 @@ def _state(root: Path, kiosk: Path) -> None:
     for folder, user in (("ledger", "station"), ("outbox", "uplink"), ("signer", "signer")):
         for path in (state / folder, *(state / folder).rglob("*")):
             os.chown(path, ids[f"c1kiosk-{user}"], group)
-            path.chmod(0o2770 if path.is_dir() else 0o660)
+            folders, files = (0o700, 0o600) if folder == "signer" else (0o2770, 0o660)
+            path.chmod(folders if path.is_dir() else files)
 
 
 def disk(root: Path, path: Path) -> None:
