@@ -5,6 +5,7 @@ Without --choose a PIN is drawn and shown once, for the PIN letter. Setting it a
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from firmware.signing import durable
 NAME = "pin.json"
 DIGITS = 6
 READABLE_BY_STATION = 0o640
+"""Of the group that the folder belongs to."""
 
 
 def draw_pin() -> str:
@@ -37,6 +39,7 @@ def set_pin(folder: Path, pin: str) -> Path:
     path, incoming = folder / NAME, folder / f".{NAME}.new"
     incoming.unlink(missing_ok=True)
     durable.write(incoming, make_pin(pin))
+    os.chown(incoming, -1, folder.stat().st_gid)
     incoming.chmod(READABLE_BY_STATION)
     incoming.replace(path)
     durable.sync_folder(folder)
