@@ -17,7 +17,7 @@ EXT4_FEATURES=^metadata_csum_seed,^orphan_file # what U-Boot and older tools do 
 
 step() { printf '[%s/6] %s\n' "$1" "$2"; }
 
-install_packages() {
+install_packages() { # the initrd is made once, at the end: emulated, it takes longer than anything else
     local wanted sources=()
     [ ! -e "$IN/sources" ] || sources=("$IN/sources")
     wanted=$(sed 's/#.*//' "$IN/packages" | tr -s ' \n' ',')
@@ -26,6 +26,8 @@ install_packages() {
         --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --essential-hook="cp -r $IN/rootfs/. \"\$1\"/" \
+        --essential-hook="ln -s /bin/true \"\$1/usr/local/sbin/update-initramfs\"" \
+        --customize-hook="rm \"\$1/usr/local/sbin/update-initramfs\"; chroot \"\$1\" update-initramfs -c -k all" \
         --customize-hook="chroot \"\$1\" dpkg-query -W -f '\${Package} \${Version} \${Architecture} \${source:Package} \${source:Version}\\n' >$OUT/packages" \
         --customize-hook="chroot \"\$1\" sh -c 'dpkg-query -W -f \"\\\${Package}=\\\${Version}\\n\" | xargs apt-cache show --no-all-versions' >$OUT/packages.deb822" \
         "$SUITE" "$ROOT" "${sources[@]}"
