@@ -138,7 +138,7 @@ build_release() {
         || refuse wheels "the wheels do not go in: see above"
     [ -z "$at" ] || rm -rf "$at$wheels"
     site=$(inside "$new/.venv/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-    # Compiled now, for the services may not write here; by the source's hash, so that two devices have the same bytes.
+    # Compiled now, for the services may not write here; by the source's hash, not its time.
     inside "$new/.venv/bin/python" -s -P -m compileall -q --invalidation-mode unchecked-hash "$site" >/dev/null \
         || refuse compile "a module of the program does not compile"
     ln -s "${site#"$new/"}/models" "$at$new/models"
