@@ -12,7 +12,7 @@ from firmware.ledger.outbox import Outbox
 from firmware.ledger.store import Ledger
 from firmware.records import SealedRecord
 from firmware.uplink.stick import Parcel
-from firmware.uplink.stick_steps import parcel_of
+from firmware.uplink.stick_parcel import parcel_of
 from tests import sealing
 from tests.sealing import TPS, World, make_world
 

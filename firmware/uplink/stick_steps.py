@@ -21,17 +21,10 @@ from pathlib import Path
 import click
 import structlog
 
-from firmware.config import KioskConfig, load_config
-from firmware.errors import LedgerRefused, Refused
-from firmware.ledger.outbox import Outbox
-from firmware.ledger.store import Ledger
+from firmware.config import load_config
+from firmware.errors import Refused
 from firmware.processes import log_to_stderr
-from firmware.signing.bundling import acknowledgements_of, gather
-from firmware.signing.checkpoint import verify
-from firmware.signing.client import SignerClient
-from firmware.signing.cose import parse
-from firmware.signing.trust import TrustRoots
-from firmware.uplink.stick import Parcel, StickState, owner_of, put
+from firmware.uplink.stick import StickState, put
 from firmware.uplink.stick_notes import FOLDER, StickNote, forget_absent, plugged, read_note, write_note
 from firmware.uplink.system_disk import is_system_disk
 
@@ -68,6 +61,9 @@ def foreign(device: str) -> None:
 @click.option("--mounts", type=click.Path(path_type=Path), default=MOUNTS, show_default=True, hidden=True)
 def write(device: str, path: Path, mounts: Path) -> None:
     """Write the bundle onto the stick that is mounted in MOUNTS/DEVICE."""
+    from firmware.ledger.store import Ledger
+    from firmware.uplink.stick_parcel import parcel_of  # the other steps need none of it, and are quick without
+
     config = load_config(path)
     folder = config.run / FOLDER
     forget_absent(folder)
@@ -136,44 +132,6 @@ class Teller:
             write_note(self._folder, note)
         except OSError as problem:
             _log.error("stick.not-told", device=self._device, problem=str(problem))
-
-
-def parcel_of(config: KioskConfig, ledger: Ledger) -> Parcel | None:
-    """The bundle of everything in the ledger, which has to stay open; None without a record. Raises Refused."""
-    records = ledger.records()
-    if not records:
-        return None
-    trust = TrustRoots.load(config.trust)
-    device = trust.device(parse(records[-1].sealed.cose).kid)
-    words = _acknowledgements(config, ledger)
-    head = _checkpoint(config, trust, records[-1].sealed.cose, len(records))
-    members = gather(ledger, config.trust, words, head)
-    owner = owner_of(config.tps.code, device.claims.serial)
-    return Parcel(owner, len(records), members.entries(), members.__getitem__)
-
-
-def _acknowledgements(config: KioskConfig, ledger: Ledger) -> dict[str, bytes]:
-    """Without an outbox nothing was ever sent."""
-    try:
-        with Outbox.open(config.outbox_folder, readonly=True) as outbox:
-            return acknowledgements_of(outbox, ledger.records())
-    except LedgerRefused as refusal:
-        _log.warning("stick.no-acknowledgements", code=refusal.code)
-        return {}
-
-
-def _checkpoint(config: KioskConfig, trust: TrustRoots, newest: bytes, records: int) -> bytes | None:
-    """The signer's word on the log of these records; a bundle without it is good evidence, too."""
-    try:
-        note = SignerClient(config.head_socket).checkpoint()
-        size = verify(note, trust.device(parse(newest).kid)).size
-    except Refused as refusal:
-        _log.warning("stick.no-checkpoint", code=refusal.code)
-        return None
-    if size != records:  # sealed this moment, and not in the ledger yet
-        _log.warning("stick.no-checkpoint", code="signer-head", size=size, records=records)
-        return None
-    return note
 
 
 if __name__ == "__main__":

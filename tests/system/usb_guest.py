@@ -86,6 +86,9 @@ def install(root: Path, kiosk: Path) -> None:
         target = site / source.name
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
     shutil.copytree(ROOT / "firmware", site / "firmware", ignore=shutil.ignore_patterns("__pycache__", "web"))
+    subprocess.run(
+        [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", site], check=True
+    )
     binaries = root / "opt/c1kiosk/.venv/bin"
     binaries.mkdir()
     (binaries / "python").symlink_to("/usr/bin/python3")
