@@ -4,9 +4,9 @@ The collector's key is a file of its own, made on first run with a self-signed c
 development election as it stands in the trust folder; for any other the issuing authority's takes its place
 (provisioning/ca.py). The acknowledgement's collector is the certificate's common name.
 
-It says that the collector has verified the record and holds it where a power cut does not reach it. It says no more: not
-where the record is in the collector's log (a proof says that), not that it counts, and not that it is the only record
-of this number. So it is as true of one that waits in a queue (collector/intake.py).
+It says that the collector has verified the record and holds it where a power cut does not reach it. It says no more:
+not where the record is in the collector's log (a proof says that), not that it counts, and not that it is the only
+record of this number. So it is as true of one that waits in a queue (collector/intake.py).
 """
 
 from __future__ import annotations
