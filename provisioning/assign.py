@@ -20,14 +20,14 @@ from firmware.errors import VerificationRefused
 from firmware.signing.assignment import MAX_BYTES, Device, make_assignment, open_assignment
 from firmware.signing.certificates import load_certificates
 from firmware.signing.trust import write_signed_trust
-from provisioning import letter
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.batch.job import End, Job, Result
+from provisioning.batch.kiosk_toml import kiosk_file, written
+from provisioning.batch.words import Evidence, Provision, Seen
 from provisioning.enrol import DEVICE
 from provisioning.inventory import Event, State, now_text
-from provisioning.issuing import ProvisioningRefused
-from provisioning.job import End, Job, Result
-from provisioning.kiosk_toml import kiosk_file, written
+from provisioning.papers import letter
 from provisioning.set_pin import draw_pin
-from provisioning.words import Evidence, Provision, Seen
 
 PIN_DIGEST = "pin.sha256"
 

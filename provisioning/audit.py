@@ -29,9 +29,9 @@ import click
 
 from firmware.signing.election import load_pem
 from provisioning import release
-from provisioning.place import Place, Ssh, ask
+from provisioning.batch.place import Place, Ssh, ask
+from provisioning.batch.shown import Errand, page
 from provisioning.release import Difference, Entry, Finding, Kind, Manifest
-from provisioning.shown import Errand, page
 
 AUDIT_S = 600.0
 """Hashing 600 MB from a slow card, 20 MB/s, takes half a minute."""

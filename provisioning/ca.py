@@ -43,12 +43,14 @@ from firmware.signing.key_file import CERTIFICATE_NAME, FileKey
 from firmware.signing.keys import EXTENSION_OID, Protection, key_id
 from firmware.signing.officers import Role
 from firmware.signing.trust import TrustRoots, write_signed_trust
-from provisioning import authority_folder, authority_key, definitions, issuing
-from provisioning.authority_key import FILE as FILE_KEY
-from provisioning.authority_key import Kind, Way
-from provisioning.connections import Party, issue_connection
-from provisioning.desk import Desk, passphrase
-from provisioning.issuing import ProvisioningRefused
+from provisioning.authority import definitions, issuing
+from provisioning.authority import folder as authority_folder
+from provisioning.authority import key as authority_key
+from provisioning.authority.connections import Party, issue_connection
+from provisioning.authority.desk import Desk, passphrase
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.authority.key import FILE as FILE_KEY
+from provisioning.authority.key import Kind, Way
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 """Of a request or definition."""

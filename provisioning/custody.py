@@ -42,9 +42,10 @@ from firmware.signing.receipt_picture import codes_in
 from firmware.signing.schema import check
 from firmware.signing.trust import TrustRoots
 from firmware.signing.validity import utc
-from provisioning import custody_export, custody_load, key_folder
-from provisioning.desk import Desk, passphrase
-from provisioning.shown import refusal_line
+from provisioning import custody_export, custody_load
+from provisioning.authority import key_folder
+from provisioning.authority.desk import Desk, passphrase
+from provisioning.batch.shown import refusal_line
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)

@@ -30,11 +30,11 @@ import click
 from firmware.config import MAX_FILE_BYTES
 from firmware.forms.loader import shipped_layouts
 from firmware.signing import durable
-from provisioning import mapping, national
-from provisioning.desk import Desk
-from provisioning.issuing import ProvisioningRefused
-from provisioning.national import Definition, Tables
-from provisioning.sheets import Problem, Problems
+from provisioning.authority.desk import Desk
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.tables import mapping, national
+from provisioning.tables.national import Definition, Tables
+from provisioning.tables.sheets import Problem, Problems
 
 INDEX = "index.csv"
 SUMMARY = "summary.txt"

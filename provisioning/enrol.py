@@ -21,14 +21,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware.signing.certificates import load_certificates
 from firmware.signing.keys import key_id
-from provisioning import authority_folder, issuing
-from provisioning.connections import Party, issue_connection
+from provisioning.authority import folder as authority_folder
+from provisioning.authority import issuing
+from provisioning.authority.connections import Party, issue_connection
+from provisioning.authority.issuing import Authority, ProvisioningRefused
+from provisioning.batch.job import End, Job, Result
+from provisioning.batch.judging import judge_connection, judge_device, judge_time
+from provisioning.batch.office import PROTECTION
+from provisioning.batch.words import Certificates, Requests, Seen, Wish
 from provisioning.inventory import State
-from provisioning.issuing import Authority, ProvisioningRefused
-from provisioning.job import End, Job, Result
-from provisioning.judging import judge_connection, judge_device, judge_time
-from provisioning.office import PROTECTION
-from provisioning.words import Certificates, Requests, Seen, Wish
 
 REQUESTS = "requests.json"
 DEVICE, UPLINK, LAN = "device.pem", "uplink.pem", "lan.pem"

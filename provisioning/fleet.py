@@ -28,19 +28,19 @@ import click
 import msgspec
 
 from firmware.errors import Refused
-from provisioning import host_keys
 from provisioning.assign import assign
-from provisioning.desk import Desk, passphrase
+from provisioning.authority.desk import Desk, passphrase
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.batch import host_keys
+from provisioning.batch.job import End, Job, Step
+from provisioning.batch.office import Office, Papers
+from provisioning.batch.place import Here, Place, Ssh
+from provisioning.batch.plan import Row, read_plan
+from provisioning.batch.putting_in import install
+from provisioning.batch.readiness import selftest
+from provisioning.batch.shown import refusal_line, table
 from provisioning.enrol import enrol
 from provisioning.inventory import lines
-from provisioning.issuing import ProvisioningRefused
-from provisioning.job import End, Job, Step
-from provisioning.office import Office, Papers
-from provisioning.place import Here, Place, Ssh
-from provisioning.plan import Row, read_plan
-from provisioning.putting_in import install
-from provisioning.readiness import selftest
-from provisioning.shown import refusal_line, table
 
 STEPS: dict[str, Step] = {"install": install, "enrol": enrol, "assign": assign, "selftest": selftest}
 """In the order performed."""

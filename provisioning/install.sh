@@ -3,15 +3,18 @@
 #
 # Releases lie side by side in /opt/c1kiosk-releases/VERSION-WHEELHOUSE, each with its own virtual environment, units and lock.
 # /opt/c1kiosk is a symbolic link to one of them, and everything in /etc/systemd and /etc/udev that is ours links through it:
-# changing that one link changes all of it at once. A release is whole when the file `release`, which is written last, is in it.
-# Until then nothing that runs is disturbed; from then on /opt/c1kiosk-releases/unfinished says what is under way, until it is
-# done. The same command again goes on from wherever it was cut off.
+# changing that one link changes all of it at once. A release is put together in the folder `new` and has its name only when it
+# is whole; until then nothing that runs is disturbed, not even where a damaged release is repaired. From then on
+# /opt/c1kiosk-releases/unfinished says what is under way, until it is done. The same command again goes on from wherever it
+# was cut off. Everything in a release names itself through /opt/c1kiosk and nothing holds a time: the same wheelhouse gives
+# the same release.json.
 # Configuration (/etc/c1kiosk) and evidence (/var/lib/c1kiosk) are never touched but to make the folders.
 set -euo pipefail
 
 RELEASES=/opt/c1kiosk-releases
 CURRENT=/opt/c1kiosk
 PREVIOUS=$RELEASES/previous
+NEW=$RELEASES/new
 UNFINISHED=$RELEASES/unfinished
 HEALTH=$RELEASES/health.json # what was good before an upgrade
 EVIDENCE=/var/lib/c1kiosk
@@ -67,8 +70,15 @@ inside() { # a program of the device, in its file system, with nothing of our en
     if [ -n "$at" ]; then set -- chroot "$root" "$@"; fi
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 PYTHONHASHSEED=0 "$@"
 }
+python() { # RELEASE ARGUMENTS: the Python of a release, which leaves nothing behind in it
+    inside "$1/.venv/bin/python" -I -B "${@:2}"
+}
 release_of() { basename "$(readlink "$at$1" || true)"; } # the release that a link points to; empty: none
 whole() { [ -n "$1" ] && [ -f "$at$RELEASES/$1/release" ]; }
+intact() { # RELEASE: whole, and the one in use is byte for byte what it was when it was installed
+    whole "$1" || return 1
+    [ "$(release_of "$CURRENT")" != "$1" ] || [ -e "$at$UNFINISHED" ] || manifest 2>/dev/null | cmp -s - "$at$CURRENT/release.json"
+}
 point() { # LINK TARGET: at once, and surely on disk
     ln -sfn "$2" "$at$1.new" && mv -T "$at$1.new" "$at$1" && sync -f "$at$(dirname "$1")"
 }
@@ -106,59 +116,71 @@ check_device() {
 check_idle() { # [early]: between opening and closing nothing is changed; what cannot be known counts as open
     [ -e "$at$EVIDENCE/ledger/ledger.sqlite" ] || return 0
     local program="" candidate owner
-    for candidate in "$CURRENT" "$RELEASES/${id:-}" "$PREVIOUS"; do
-        if inside "$candidate/.venv/bin/python" -I -c "import firmware.ledger.idle" 2>/dev/null; then program=$candidate; break; fi
+    for candidate in "$CURRENT" "$RELEASES/${id:-}" "$RELEASES/${id:-}.new" "$PREVIOUS"; do
+        if python "$candidate" -c "import firmware.ledger.idle" 2>/dev/null; then program=$candidate; break; fi
     done
     [ -n "$program" ] || [ "${1:-}" != early ] || return 0 # the new program will say it
     [ -n "$program" ] || refuse day-unknown "no program here can say whether a day is open: install again, which repairs it"
     owner=$(stat -c '--reuid=%u --regid=%g' "$at$EVIDENCE/ledger/ledger.sqlite") # not root, which would leave files behind
     # shellcheck disable=SC2086  # two words
     inside setpriv $owner --clear-groups \
-        "$program/.venv/bin/python" -I -m firmware.ledger.idle --ledger "$EVIDENCE/ledger" >&2 || refuse day-open "close the day first"
+        "$program/.venv/bin/python" -I -B -m firmware.ledger.idle --ledger "$EVIDENCE/ledger" >&2 || refuse day-open "close the day first"
 }
 
 # --- a release, beside the others -------------------------------------------------------------------------------------------
 
 build_release() {
-    whole "$id" && return
-    local new="$RELEASES/$id" wheels="$wheelhouse" pip site
-    rm -rf "$at${new:?}"
-    mkdir -p "$at$new"
-    cp -r "$wheelhouse/systemd" "$wheelhouse/install.sh" "$wheelhouse/packages.txt" "$wheelhouse/requirements.txt" "$at$new/"
-    chmod 755 "$at$new/install.sh"
+    ! intact "$id" || return 0
+    [ ! -e "$at$RELEASES/$id.new" ] || return 0 # it was cut off before it could take the place of the damaged one
+    local wheels="$wheelhouse"
+    rm -rf "$at${NEW:?}"
+    mkdir -p "$at$NEW"
+    cp -r "$wheelhouse/systemd" "$wheelhouse/install.sh" "$wheelhouse/packages.txt" "$wheelhouse/requirements.txt" "$at$NEW/"
+    chmod 755 "$at$NEW/install.sh"
+    make_environment
     if [ -n "$at" ]; then # the chroot does not see our folders
         wheels="$RELEASES/wheelhouse"
         rm -rf "$at$wheels" && cp -r "$wheelhouse" "$at$wheels"
     fi
-    make_environment "$new/.venv"
-    pip=$(basename "$wheelhouse"/tools/pip-*.whl)
-    inside "$new/.venv/bin/python" -I "$wheels/tools/$pip/pip" install --quiet --isolated --no-index \
-        --find-links "$wheels/wheels" --require-hashes --no-deps --only-binary :all: --no-compile --no-cache-dir \
-        --no-warn-script-location --disable-pip-version-check --root-user-action ignore -r "$wheels/requirements.txt" \
-        || refuse wheels "the wheels do not go in: see above"
+    put_wheels_in "$wheels"
     [ -z "$at" ] || rm -rf "$at$wheels"
-    site=$(inside "$new/.venv/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-    # Compiled now, for the services may not write here; by the source's hash, not its time.
-    inside "$new/.venv/bin/python" -s -P -m compileall -q --invalidation-mode unchecked-hash "$site" >/dev/null \
-        || refuse compile "a module of the program does not compile"
-    ln -s "${site#"$new/"}/models" "$at$new/models"
-    inside "$new/.venv/bin/python" -I -c "import cryptography.x509, cv2, numpy, onnxruntime, firmware.building, firmware.processes, provisioning" \
+    compile
+    python "$NEW" -c "import cryptography.x509, cv2, numpy, onnxruntime, firmware.building, firmware.processes, provisioning" \
         2>"$at$RELEASES/load.log" || refuse import "the program does not load on this device: $(tail -1 "$at$RELEASES/load.log")"
     rm -f "$at$RELEASES/load.log"
-    chmod -R u=rwX,go=rX "$at$new"
-    sync -f "$at$new"
-    cp "$wheelhouse/release" "$at$new/release.new"
-    mv "$at$new/release.new" "$at$new/release"
-    sync -f "$at$new"
+    chmod -R u=rwX,go=rX "$at$NEW"
+    cp "$wheelhouse/release" "$at$NEW/release"
+    sync -f "$at$NEW"
+    # A damaged one in use stays until the services have stopped: place_release.
+    if [ -e "$at$RELEASES/$id" ]; then mv -T "$at$NEW" "$at$RELEASES/$id.new"; else mv -T "$at$NEW" "$at$RELEASES/$id"; fi
+    sync -f "$at$RELEASES"
+}
+
+put_wheels_in() { # WHEELHOUSE, as the device sees it
+    local pip
+    pip=$(basename "$wheelhouse"/tools/pip-*.whl)
+    python "$NEW" "$1/tools/$pip/pip" install --quiet --isolated --no-index \
+        --find-links "$1/wheels" --require-hashes --no-deps --only-binary :all: --no-compile --no-cache-dir \
+        --no-warn-script-location --disable-pip-version-check --root-user-action ignore -r "$1/requirements.txt" \
+        || refuse wheels "the wheels do not go in: see above"
+    find "$at$NEW/.venv/bin" -type f -exec sed -i "1s|^#!$NEW/|#!$CURRENT/|" {} +
+}
+
+compile() { # now, for the services may not write here; by the source's hash, not its time; whatever is compiled already, too
+    local site
+    site=$(python "$NEW" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    inside "$NEW/.venv/bin/python" -s -P -B -m compileall -q -f --invalidation-mode unchecked-hash -s "$NEW" -p "$CURRENT" "$site" \
+        >/dev/null || refuse compile "a module of the program does not compile"
+    ln -s "${site#"$NEW/"}/models" "$at$NEW/models"
 }
 
 make_environment() { # pyvenv.cfg is written here, for the one of `venv` names the patch release of Python
     local system=false
     # libcamera belongs to the Pi's kernel and comes from its archive; what the wheels hold goes before what the system has.
     [ -e "$at/usr/lib/python3/dist-packages/libcamera" ] && system=true
-    inside python3 -I -m venv --without-pip "$1"
-    rm -f "$at$1"/bin/[Aa]ctivate*
-    printf 'home = /usr/bin\ninclude-system-site-packages = %s\n' "$system" >"$at$1/pyvenv.cfg"
+    inside python3 -I -m venv --without-pip "$NEW/.venv"
+    rm -f "$at$NEW"/.venv/bin/[Aa]ctivate*
+    printf 'home = /usr/bin\ninclude-system-site-packages = %s\n' "$system" >"$at$NEW/.venv/pyvenv.cfg"
 }
 
 # --- what the system has of it ----------------------------------------------------------------------------------------------
@@ -202,8 +224,9 @@ make_users_and_folders() {
     systemd-tmpfiles --root="$root" --create ${at:+--exclude-prefix=/run} - <"$units/tmpfiles.conf"
 }
 
+manifest() { python "$CURRENT" -m provisioning.release make --version "$(release_of "$CURRENT")"; }
 write_manifest() {
-    inside "$CURRENT/.venv/bin/python" -I -m provisioning.release make --version "$(release_of "$CURRENT")" >"$at$RELEASES/release.json.new"
+    manifest >"$at$RELEASES/release.json.new"
     mv "$at$RELEASES/release.json.new" "$at$CURRENT/release.json"
 }
 
@@ -229,14 +252,20 @@ start_services() { # returns 1 when one of them is not active in time
 
 note_health() { # before an upgrade, by the program that runs; one that was cut off after the change has its note already
     [ -n "$start" ] && [ "$action" = upgrade ] && [ -e /etc/c1kiosk/kiosk.toml ] && [ "$1" != "$id" ] || return 0
-    inside "$CURRENT/.venv/bin/python" -I -m provisioning.image.health now >"$HEALTH.new" || refuse health "the program cannot say how it is: see above"
+    python "$CURRENT" -m provisioning.image.health now >"$HEALTH.new" || refuse health "the program cannot say how it is: see above"
     mv "$HEALTH.new" "$HEALTH"
 }
 check_health() { # returns 1 when something is worse than it was
     [ -n "$start" ] && [ -e "$HEALTH" ] || return 0
-    inside "$CURRENT/.venv/bin/python" -I -m provisioning.image.health compare "$HEALTH" >&2
+    python "$CURRENT" -m provisioning.image.health compare "$HEALTH" >&2
 }
 
+place_release() { # what was built beside a damaged one takes its place
+    [ -e "$at$RELEASES/$id.new" ] || return 0
+    rm -rf "$at${RELEASES:?}/${id:?}"
+    mv -T "$at$RELEASES/$id.new" "$at$RELEASES/$id"
+    sync -f "$at$RELEASES"
+}
 change_to() { # RELEASE: the program and everything that links through it
     point "$CURRENT" "c1kiosk-releases/$1"
     link_system
@@ -265,13 +294,13 @@ do_install() {
     fi
     if [ -n "$dry" ]; then
         check_idle early
-        say_plan "put release $id into $RELEASES/$id ($(whole "$id" && echo "is there" || echo "$(wc -l <"$wheelhouse/requirements.txt") wheels"))" \
+        say_plan "put release $id into $RELEASES/$id ($(intact "$id" && echo "is there" || echo "$(wc -l <"$wheelhouse/requirements.txt") wheels"))" \
             "stop the services" "point $CURRENT from ${before:-nothing} to $id" "link units, rules, users and folders" "start the services"
     fi
     step 3 "no day is open"; check_idle early
     step 4 "release $id, beside ${before:-nothing}"; build_release; check_idle
     step 5 "the services stop"; note_health "$before"; begin "$id"; stop_services
-    step 6 "$CURRENT points to $id"
+    step 6 "$CURRENT points to $id"; place_release
     if [ -n "$before" ] && [ "$before" != "$id" ]; then point "$PREVIOUS" "$before"; fi
     change_to "$id"
     step 7 "releases that nothing points to go"; prune
@@ -300,6 +329,7 @@ return_from() { # a release whose services do not start, or that is worse
 
 prune() { # all but the current and the previous release
     local entry
+    rm -rf "$at${NEW:?}"
     for entry in "$at$RELEASES"/*-*/; do
         entry=$(basename "$entry")
         [ "$entry" = "$(release_of "$CURRENT")" ] || [ "$entry" = "$(release_of "$PREVIOUS")" ] || rm -rf "$at${RELEASES:?}/$entry"

@@ -27,9 +27,9 @@ import click
 import msgspec
 
 from firmware.signing import durable
-from provisioning.desk import Desk
-from provisioning.issuing import ProvisioningRefused
-from provisioning.shown import table
+from provisioning.authority.desk import Desk
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.batch.shown import table
 
 JOURNAL, CSV, JSON, LOCK = "inventory.jsonl", "inventory.csv", "inventory.json", ".inventory.lock"
 

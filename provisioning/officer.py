@@ -20,9 +20,9 @@ from cryptography import x509
 from firmware.signing.election import load_pem
 from firmware.signing.key_file import CERTIFICATE_NAME
 from firmware.signing.officers import officer_of
-from provisioning import key_folder
-from provisioning.desk import Desk, passphrase
-from provisioning.key_folder import MIN_PASSPHRASE
+from provisioning.authority import key_folder
+from provisioning.authority.desk import Desk, passphrase
+from provisioning.authority.key_folder import MIN_PASSPHRASE
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 

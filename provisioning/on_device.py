@@ -36,14 +36,14 @@ from firmware.signing.enrol import KeyPlace, request
 from firmware.signing.key_file import CERTIFICATE_NAME, KEY_NAME
 from firmware.signing.keys import claims_of
 from firmware.signing.officers import OfficerTrust
-from provisioning import key_folder
-from provisioning.found import check_free, device_of, look, request_of
-from provisioning.ground import CREDENTIAL, PIN, TLS_KEYS, Ground, share, systemd, write
-from provisioning.issuing import ProvisioningRefused
-from provisioning.judging import judge_connection, judge_device
-from provisioning.place import RefusedThere
-from provisioning.wiping import wipe
-from provisioning.words import Certificates, Evidence, Provision, Requests, Seen, Wish
+from provisioning.authority import key_folder
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.batch.judging import judge_connection, judge_device
+from provisioning.batch.place import RefusedThere
+from provisioning.batch.words import Certificates, Evidence, Provision, Requests, Seen, Wish
+from provisioning.device.found import check_free, device_of, look, request_of
+from provisioning.device.ground import CREDENTIAL, PIN, TLS_KEYS, Ground, share, systemd, write
+from provisioning.device.wiping import wipe
 
 KEY_OF_SERVICE = 0o400
 MAX_DOCUMENT_BYTES = 64 * 1024 * 1024

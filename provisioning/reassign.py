@@ -19,12 +19,12 @@ from pathlib import Path
 import click
 
 from provisioning.assign import give
-from provisioning.errand import errand_options, from_descriptor, the_job
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.batch.errand import errand_options, from_descriptor, the_job
+from provisioning.batch.job import End, Job, Result
+from provisioning.batch.shown import Errand, page
 from provisioning.inventory import LIVE, Event, State, now_text
-from provisioning.issuing import ProvisioningRefused
-from provisioning.job import End, Job, Result
 from provisioning.retire import export
-from provisioning.shown import Errand, page
 
 
 def reassign(job: Job, tps: str, seal: str, replaces: str, evidence: Path | None) -> Result:

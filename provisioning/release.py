@@ -36,9 +36,9 @@ from firmware.signing.cose import MessageType, parse, sign_bytes, verified_bytes
 from firmware.signing.election import load_pem
 from firmware.signing.key_file import FileKey
 from firmware.signing.keys import key_id, public_key_of
-from provisioning import authority_folder
-from provisioning.desk import Desk, passphrase
-from provisioning.issuing import ProvisioningRefused
+from provisioning.authority import folder as authority_folder
+from provisioning.authority.desk import Desk, passphrase
+from provisioning.authority.issuing import ProvisioningRefused
 
 TREES = ("opt/c1kiosk",)
 """Folders whose whole content is the release."""

@@ -18,18 +18,18 @@ import click
 import msgspec
 
 from firmware.signing import durable
-from provisioning import evidence
 from provisioning.assign import trust_of
-from provisioning.desk import Desk
-from provisioning.errand import errand_options, the_job
-from provisioning.evidence import Summary
-from provisioning.ground import Ground
+from provisioning.authority.desk import Desk
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.batch import evidence
+from provisioning.batch.errand import errand_options, the_job
+from provisioning.batch.evidence import Summary
+from provisioning.batch.job import Job
+from provisioning.batch.place import Here, ask
+from provisioning.batch.shown import page
+from provisioning.batch.words import Wiped
+from provisioning.device.ground import Ground
 from provisioning.inventory import State
-from provisioning.issuing import ProvisioningRefused
-from provisioning.job import Job
-from provisioning.place import Here, ask
-from provisioning.shown import page
-from provisioning.words import Wiped
 
 EXPORT_S = 1800.0
 """A day's pictures are some hundred megabytes, read twice from a slow card."""

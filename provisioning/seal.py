@@ -20,13 +20,13 @@ import click
 from firmware.errors import Refused
 from firmware.signing import durable
 from firmware.signing.label import Label as Named
-from provisioning.desk import Desk
+from provisioning.authority.desk import Desk
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.batch.office import Office
+from provisioning.batch.plan import read_plan
+from provisioning.batch.shown import page, refusal_line
 from provisioning.inventory import Device, Event, Inventory, State, now_text
-from provisioning.issuing import ProvisioningRefused
-from provisioning.label import Label, roll, sheets
-from provisioning.office import Office
-from provisioning.plan import read_plan
-from provisioning.shown import page, refusal_line
+from provisioning.papers.label import Label, roll, sheets
 
 LABELLED = (State.ENROLLED, State.ASSIGNED, State.SEALED, State.READY)
 SEALABLE = (State.ASSIGNED, State.SEALED, State.READY)

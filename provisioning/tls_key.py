@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
-from provisioning import key_folder
-from provisioning.desk import Desk
+from provisioning.authority import key_folder
+from provisioning.authority.desk import Desk
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 

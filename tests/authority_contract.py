@@ -18,7 +18,8 @@ from firmware.signing.certificates import check_issued, subject
 from firmware.signing.election import open_election, sign_election
 from firmware.signing.key_file import FileKey
 from firmware.signing.officers import Role, officer_of
-from provisioning import authority_folder, issuing
+from provisioning.authority import folder as authority_folder
+from provisioning.authority import issuing
 from provisioning.ca import desk
 
 NOW = datetime.now(UTC)

@@ -21,7 +21,7 @@ from firmware.signing.handover import HandOver, Party, give, open_event, party_o
 from firmware.signing.key_file import FileKey
 from firmware.signing.label import Label
 from firmware.signing.officers import OfficerTrust, Role, officer_of
-from provisioning import issuing
+from provisioning.authority import issuing
 
 MADE = datetime(2029, 1, 10, 8, tzinfo=UTC)
 UNIX = int(MADE.timestamp())

@@ -17,8 +17,9 @@ from firmware.signing.authorities import Purpose
 from firmware.signing.election import sign_election
 from firmware.signing.key_file import FileKey
 from firmware.signing.officers import Role
-from provisioning import authority_folder, definitions, issuing, key_folder
-from provisioning.ground import Ground
+from provisioning.authority import definitions, issuing, key_folder
+from provisioning.authority import folder as authority_folder
+from provisioning.device.ground import Ground
 from tests import sealing
 
 ELECTION = "latihan-2029"

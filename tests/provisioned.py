@@ -12,13 +12,13 @@ from functools import cache
 from pathlib import Path
 
 from firmware.signing.keys import Protection
-from provisioning.ground import Ground
-from provisioning.issuing import ProvisioningRefused
-from provisioning.job import Job
-from provisioning.office import Office
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.batch.job import Job
+from provisioning.batch.office import Office
+from provisioning.batch.place import COMMAND_S, Ran
+from provisioning.batch.plan import Row
+from provisioning.device.ground import Ground
 from provisioning.on_device import respond
-from provisioning.place import COMMAND_S, Ran
-from provisioning.plan import Row
 from tests import sealing
 from tests.offices import PASSPHRASE, make_ground, make_office
 

@@ -54,7 +54,8 @@ from firmware.signing.service import create_app
 from firmware.signing.signer import ClockQuality, ClockReading, Signer
 from firmware.signing.training_key import TrainingKey
 from firmware.signing.trust import write_signed_trust
-from provisioning import definitions, issuing, release
+from provisioning import release
+from provisioning.authority import definitions, issuing
 from tests.simulators.rendering import rendered
 
 ROOT = Path(__file__).parent.parent

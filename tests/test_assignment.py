@@ -24,7 +24,7 @@ from firmware.signing.certificates import subject
 from firmware.signing.definition import Revocation
 from firmware.signing.key_file import FileKey
 from firmware.signing.officers import OfficerTrust, Role
-from provisioning import issuing
+from provisioning.authority import issuing
 
 NOW = datetime.now(UTC)
 UNIX = int(NOW.timestamp())

@@ -30,7 +30,7 @@ from firmware.signing.keys import DeviceClaims, Protection
 from firmware.signing.label import Label
 from firmware.signing.officers import Role
 from firmware.signing.trust import write_signed_trust
-from provisioning import definitions, issuing, key_folder
+from provisioning.authority import definitions, issuing, key_folder
 from provisioning.custody import main
 from tests import sealing
 from tests.custodies import ELECTION

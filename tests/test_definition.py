@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from firmware.config import parse_election
-from provisioning import cells
 from provisioning.definition import main
+from provisioning.tables import cells
 from tests import tables
 
 

@@ -18,11 +18,11 @@ from firmware.signing.keys import Protection
 from firmware.signing.trust import TrustRoots
 from provisioning import release
 from provisioning.assign import assign
+from provisioning.batch.job import End, Job
+from provisioning.batch.words import Seen, Wish
 from provisioning.enrol import DEVICE, UPLINK, certificates_of, enrol
 from provisioning.inventory import State
-from provisioning.job import End, Job
 from provisioning.on_device import drop_ins
-from provisioning.words import Seen, Wish
 from tests import sealing
 from tests.provisioned import Batch, an_office, make_batch, now
 

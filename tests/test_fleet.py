@@ -10,11 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from firmware.signing.keys import Protection
-from provisioning import fleet, host_keys
+from provisioning import fleet
+from provisioning.batch import host_keys
+from provisioning.batch.job import Job, Result
+from provisioning.batch.place import Here, Ran, Ssh
 from provisioning.fleet import Run, Show, desk
 from provisioning.inventory import State
-from provisioning.job import Job, Result
-from provisioning.place import Here, Ran, Ssh
 from tests.provisioned import Batch, make_batch
 
 STEPS = ("enrol", "assign")

@@ -10,9 +10,9 @@ import zxingcpp
 from numpy.typing import NDArray
 
 from firmware.forms.pdfium_picture import picture
-from provisioning import label, letter
-from provisioning.label import Label
-from provisioning.letter import Letter
+from provisioning.papers import label, letter
+from provisioning.papers.label import Label
+from provisioning.papers.letter import Letter
 
 SHORT = Label("C1-0001", "5fd1c2a9e0b37714", "3171010001001", "KPU-000123")
 LONG = Label("KAB-BANDUNG-BARAT-2029-00000000000012345", "5fd1c2a9e0b37714", "", "")

@@ -27,10 +27,10 @@ from firmware.signing.definition import Revocation
 from firmware.signing.key_file import FileKey
 from firmware.signing.officers import OfficerTrust, Role, check_officer, open_by_officer, sign_as_officer
 from firmware.uplink.tls import client_context
-from provisioning import issuing, key_folder
+from provisioning.authority import issuing, key_folder
+from provisioning.authority.connections import Party, issue_connection
+from provisioning.authority.issuing import Authority
 from provisioning.ca import desk
-from provisioning.connections import Party, issue_connection
-from provisioning.issuing import Authority
 from provisioning.officer import main as officer_desk
 
 NOW = datetime.now(UTC)

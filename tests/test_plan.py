@@ -8,8 +8,8 @@ import pytest
 
 from firmware.config import CameraDriver, KioskFile
 from firmware.errors import Refused
-from provisioning.kiosk_toml import kiosk_file, written
-from provisioning.plan import read_plan
+from provisioning.batch.kiosk_toml import kiosk_file, written
+from provisioning.batch.plan import read_plan
 from tests.offices import TEMPLATE
 
 TPS = ("3171010001001", "3171010001002")

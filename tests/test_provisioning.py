@@ -28,7 +28,8 @@ from firmware.signing.keys import DeviceClaims, Protection, claims_of, key_id
 from firmware.signing.signer import ClockQuality, ClockReading, Signer
 from firmware.signing.trust import TrustRoots
 from firmware.signing.verification import verify_acknowledgement, verify_record
-from provisioning import authority_folder, definitions, issuing
+from provisioning.authority import definitions, issuing
+from provisioning.authority import folder as authority_folder
 from provisioning.ca import desk
 from tests import sealing
 

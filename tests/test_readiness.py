@@ -15,11 +15,11 @@ from firmware.errors import Refused
 from firmware.signing.cose import MessageType, sign
 from firmware.signing.training_key import TrainingKey
 from provisioning.assign import assign
+from provisioning.batch.job import End, Job
+from provisioning.batch.place import COMMAND_S, Ran
+from provisioning.batch.readiness import selftest
 from provisioning.enrol import enrol
 from provisioning.inventory import State
-from provisioning.job import End, Job
-from provisioning.place import COMMAND_S, Ran
-from provisioning.readiness import selftest
 from tests import sealing
 from tests.provisioned import Batch, InFolder, make_batch, now
 

@@ -21,17 +21,17 @@ from firmware.signing.bundling import bundle_command, check
 from firmware.signing.signer import ClockQuality, ClockReading, Signer
 from firmware.signing.training_key import TrainingKey
 from firmware.signing.trust import TrustRoots
-from provisioning import evidence
 from provisioning.assign import assign
+from provisioning.batch import evidence
+from provisioning.batch.job import End, Job
+from provisioning.batch.place import COMMAND_S, Ran
+from provisioning.batch.words import Evidence, Seen
 from provisioning.enrol import enrol
 from provisioning.inventory import State
-from provisioning.job import End, Job
-from provisioning.place import COMMAND_S, Ran
 from provisioning.reassign import reassign
 from provisioning.retire import export, wipe
 from provisioning.seal import confirm, label_of, scans
 from provisioning.seal import desk as seal_desk
-from provisioning.words import Evidence, Seen
 from tests import sealing
 from tests.provisioned import Batch, InFolder, make_batch, now
 

@@ -16,7 +16,8 @@ from firmware.records import Mode
 from firmware.signing.authorities import Purpose
 from firmware.signing.cose import MessageType, sign_bytes
 from firmware.signing.key_file import FileKey
-from provisioning import issuing, release
+from provisioning import release
+from provisioning.authority import issuing
 from provisioning.release import Difference, Manifest
 
 NOW = datetime.now(UTC)

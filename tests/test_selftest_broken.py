@@ -27,7 +27,7 @@ from firmware.signing import enrolment
 from firmware.signing.client import SignerClient
 from firmware.signing.keys import DeviceClaims, Protection, key_id
 from firmware.signing.signer import ClockQuality, ClockReading
-from provisioning import definitions
+from provisioning.authority import definitions
 from tests import readied as rig
 from tests.readied import NOW, ROOT, UNIX, BenchTop, Obliging, Readied, photograph, readied, target_sheet
 

@@ -14,7 +14,7 @@ from firmware import signing
 from firmware.messages import LANGUAGES, sentence
 
 ROOMS = (Path(signing.__file__).parent, Path(provisioning.__file__).parent)
-SOURCES = sorted(path for room in ROOMS for path in room.glob("*.py"))
+SOURCES = sorted(path for room in ROOMS for path in room.rglob("*.py"))
 
 
 def told() -> Iterator[tuple[str, frozenset[str]]]:

@@ -41,7 +41,7 @@ driver = "development-file"
 
 def build_wheelhouse(suite: str, out: Path, arch: str = "amd64") -> Path:
     """A wheelhouse of this tree."""
-    options = ["--out", out, "--python", PYTHONS[suite], "--arch", arch]
+    options = ["--out", str(out), "--python", PYTHONS[suite], "--arch", arch]
     subprocess.run(["bash", ROOT / "provisioning" / "wheelhouse.sh", *options], check=True)
     return out
 

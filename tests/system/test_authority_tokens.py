@@ -15,7 +15,8 @@ import pytest
 
 from firmware.errors import Refused
 from firmware.records import Mode
-from provisioning import authority_folder, issuing
+from provisioning.authority import folder as authority_folder
+from provisioning.authority import issuing
 from tests.authority_contract import NOW, AuthorityContract
 from tests.system.software_tpm import SoftwareTpm
 

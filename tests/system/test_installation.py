@@ -134,7 +134,17 @@ def test_a_second_installation_changes_the_program(site: Site) -> None:
 def test_the_services_do_not_run(site: Site) -> None:
     set_up(site.machine)
     assert site.machine.run(f"systemctl is-active {units()}").split() == ["active"] * len(SERVICES)
-    
+
+
+def test_a_damaged_release_stays(site: Site) -> None:
+    """Built again at another moment, in another folder, it is the same byte for byte."""
+    before = site.machine.run("sha256sum /opt/c1kiosk/release.json")
+    site.machine.run("echo x >>$(echo /opt/c1kiosk/.venv/lib/python*/site-packages/provisioning/ca.py)")
+    said = site.install()
+    assert "[8/8]" in said
+    assert site.machine.run("sha256sum /opt/c1kiosk/release.json") == before
+    site.release()
+    wait_for_services(site.machine)
 
 
 def test_the_program_does_not_read(site: Site) -> None:

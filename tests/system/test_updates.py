@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from firmware.records import Mode
 from firmware.signing.authorities import Purpose
 from firmware.signing.certificates import LIFETIME
-from provisioning.issuing import Authority, make_authority, make_root
+from provisioning.authority.issuing import Authority, make_authority, make_root
 
 pytestmark = [pytest.mark.system, pytest.mark.skipif(not shutil.which("rauc"), reason="no rauc")]
 

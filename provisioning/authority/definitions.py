@@ -14,7 +14,7 @@ from firmware.config import parse_election
 from firmware.forms.layout import FormLayout
 from firmware.signing.authorities import Scope
 from firmware.signing.keys import KEY_ID_BYTES
-from provisioning.issuing import ProvisioningRefused
+from provisioning.authority.issuing import ProvisioningRefused
 
 
 def with_trust(

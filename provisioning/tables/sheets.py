@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from provisioning.cells import Cell, CellRefused, heading
-from provisioning.openpyxl_sheets import SheetRefused, sheet
+from provisioning.tables.cells import Cell, CellRefused, heading
+from provisioning.tables.openpyxl_sheets import SheetRefused, sheet
 
 HEADER_ROWS = 25
 """Titles and logos stand above a header."""

@@ -15,7 +15,7 @@ from typing import cast
 
 from openpyxl import load_workbook
 
-from provisioning.cells import Cell
+from provisioning.tables.cells import Cell
 
 MAX_PACKED = 256 * 1024**2
 """Bytes of a file: a table of all 823,236 TPS has about 50 MB."""

@@ -13,7 +13,7 @@ from firmware.forms.layout import Rect, Ruling
 from firmware.forms.reportlab_sheet import Sheet
 from firmware.receipt import qr
 from firmware.signing.label import Label as Named
-from provisioning.lettering import line, style
+from provisioning.papers.lettering import line, style
 
 SIZE = (62.0, 29.0)
 """Millimetres."""

@@ -36,9 +36,10 @@ from firmware.signing.election import load_pem, open_election
 from firmware.signing.key_file import FileKey
 from firmware.signing.keys import Protection
 from firmware.signing.officers import OfficerTrust
-from provisioning import authority_folder, key_folder
+from provisioning.authority import folder as authority_folder
+from provisioning.authority import key_folder
+from provisioning.authority.issuing import Authority, ProvisioningRefused
 from provisioning.inventory import Inventory
-from provisioning.issuing import Authority, ProvisioningRefused
 
 KNOWN_HOSTS = "known_hosts"
 DEVICES = "devices"

@@ -21,8 +21,8 @@ from firmware.signing.bundle import examine_bundle
 from firmware.signing.evidence import compare
 from firmware.signing.trust import TrustRoots
 from firmware.signing.verification import VerifiedRecord
-from provisioning.issuing import ProvisioningRefused
-from provisioning.words import Evidence
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.batch.words import Evidence
 
 BUNDLE, DEVICE, TRUST, SUMMARY = "bundle.tar", "device.tar", "trust", "evidence.json"
 

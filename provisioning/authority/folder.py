@@ -1,6 +1,6 @@
 """Where an authority lives: a folder on a machine that is never on a network, or on a stick in a safe.
 
-    key.pem            the private key, encrypted under a passphrase; or key.json, the way to it (authority_key.py)
+    key.pem            the private key, encrypted under a passphrase; or key.json, the way to it (key.py)
     certificate.pem
     issued/<name>.pem  every certificate it has issued, one for each name: a serial never gets a second one
 
@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives import serialization
 from firmware.signing import durable
 from firmware.signing.certificates import Issuer
 from firmware.signing.key_file import CERTIFICATE_NAME
-from provisioning import authority_key
-from provisioning.authority_key import FILE, Way
-from provisioning.issuing import Authority, ProvisioningRefused
+from provisioning.authority import key as authority_key
+from provisioning.authority.issuing import Authority, ProvisioningRefused
+from provisioning.authority.key import FILE, Way
 
 ISSUED = "issued"
 

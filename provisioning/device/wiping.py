@@ -14,9 +14,9 @@ from pathlib import Path
 from firmware.config import KeyDriver, load_config
 from firmware.signing import durable
 from firmware.signing.key_file import KEY_NAME
-from provisioning.found import check_free, look
-from provisioning.ground import CREDENTIAL, PIN, TLS_KEYS, Ground, systemd
-from provisioning.words import Evidence, Wiped
+from provisioning.batch.words import Evidence, Wiped
+from provisioning.device.found import check_free, look
+from provisioning.device.ground import CREDENTIAL, PIN, TLS_KEYS, Ground, systemd
 
 
 def wipe(ground: Ground, evidence: Evidence) -> Wiped:

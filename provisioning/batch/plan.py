@@ -23,7 +23,7 @@ from typing import Any
 
 from firmware.signing.enrolment import SERIAL
 from firmware.signing.keys import Protection
-from provisioning.issuing import ProvisioningRefused
+from provisioning.authority.issuing import ProvisioningRefused
 
 NEEDED = ("serial", "host", "tps", "seal", "protection")
 SETTINGS = {

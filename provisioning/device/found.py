@@ -21,9 +21,9 @@ from firmware.signing import assignment, enrolment
 from firmware.signing.keys import claims_of, key_id
 from firmware.signing.officers import OfficerTrust
 from provisioning import release
-from provisioning.ground import PIN, Ground
-from provisioning.issuing import ProvisioningRefused
-from provisioning.words import Evidence, Seen
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.batch.words import Evidence, Seen
+from provisioning.device.ground import PIN, Ground
 
 
 def look(ground: Ground) -> Seen:

@@ -19,9 +19,9 @@ from firmware.signing.trust import LAYOUTS, TrustRoots
 from firmware.signing.validity import utc
 from firmware.signing.verification import verify_selftest
 from provisioning.assign import trust_of
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.batch.job import End, Job, Result
 from provisioning.inventory import State
-from provisioning.issuing import ProvisioningRefused
-from provisioning.job import End, Job, Result
 
 FOUND, REPORT = "selftest.json", "selftest.cose"
 THERE = f"/var/lib/c1kiosk/{REPORT}"

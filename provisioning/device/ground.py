@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firmware.signing import durable
-from provisioning.issuing import ProvisioningRefused
+from provisioning.authority.issuing import ProvisioningRefused
 
 READABLE = 0o640
 """By the group of the kiosk's users."""

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 import click
 
-from provisioning.issuing import ProvisioningRefused
-from provisioning.job import Job
-from provisioning.office import Office
-from provisioning.place import Here, Place, Ssh
-from provisioning.plan import Row, read_plan
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.batch.job import Job
+from provisioning.batch.office import Office
+from provisioning.batch.place import Here, Place, Ssh
+from provisioning.batch.plan import Row, read_plan
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 F = TypeVar("F", bound=Callable[..., Any])

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from firmware.signing import durable
 from firmware.signing.certificates import load_certificates, subject
 from firmware.signing.key_file import CERTIFICATE_NAME, KEY_NAME, FileKey
-from provisioning.issuing import ProvisioningRefused
+from provisioning.authority.issuing import ProvisioningRefused
 
 REQUEST_NAME = "request.pem"
 MIN_PASSPHRASE = 12

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from firmware.signing import durable
 from firmware.signing.key_elsewhere import KeyElsewhere
 from firmware.signing.key_file import KEY_NAME
-from provisioning.issuing import ProvisioningRefused, new_key
+from provisioning.authority.issuing import ProvisioningRefused, new_key
 
 WAY_NAME = "key.json"
 MIN_PASSPHRASE = 12
@@ -70,7 +70,7 @@ def make(way: Way, passphrase: bytes) -> tuple[Way, ec.EllipticCurvePrivateKey]:
             inside = AuthorityTpmKey.make(way.tcti, passphrase)
             return msgspec.structs.replace(way, handle=inside.handle), KeyElsewhere(inside)
         case Kind.PKCS11:
-            from provisioning.pkcs11_key import Pkcs11Key
+            from provisioning.authority.pkcs11_key import Pkcs11Key
 
             label = f"c1-{secrets.token_hex(4)}"
             return msgspec.structs.replace(way, label=label), KeyElsewhere(
@@ -109,6 +109,6 @@ def _reach(way: Way, passphrase: bytes) -> ec.EllipticCurvePrivateKey:
         from firmware.signing.tpm_key import AuthorityTpmKey
 
         return KeyElsewhere(AuthorityTpmKey.open(way.tcti, way.handle, passphrase))
-    from provisioning.pkcs11_key import Pkcs11Key
+    from provisioning.authority.pkcs11_key import Pkcs11Key
 
     return KeyElsewhere(Pkcs11Key.open(way.module, way.token, way.label, passphrase))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware.signing import durable
-from provisioning.issuing import ProvisioningRefused
+from provisioning.authority.issuing import ProvisioningRefused
 
 KIND = "ssh-ed25519"
 SCAN_S = 60.0

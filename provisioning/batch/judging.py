@@ -18,7 +18,7 @@ from firmware.errors import VerificationRefused
 from firmware.signing.authorities import Purpose, Scope
 from firmware.signing.certificates import check_issued, display_name, load_certificates
 from firmware.signing.keys import DeviceClaims, claims_of
-from provisioning.issuing import ProvisioningRefused
+from provisioning.authority.issuing import ProvisioningRefused
 
 
 def judge_device(

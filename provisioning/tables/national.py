@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from firmware.forms.layout import FormLayout
-from provisioning import cells
-from provisioning.mapping import Area, ContestEntry, Standing, Table, columns_of, files_of
-from provisioning.mapping import Mapping as Plan
-from provisioning.sheets import Problem, Problems, Row, rows
+from provisioning.tables import cells
+from provisioning.tables.mapping import Area, ContestEntry, Standing, Table, columns_of, files_of
+from provisioning.tables.mapping import Mapping as Plan
+from provisioning.tables.sheets import Problem, Problems, Row, rows
 
 MAX_NUMBER = 999
 """Of a candidate, party or TPS."""

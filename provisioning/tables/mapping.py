@@ -49,7 +49,7 @@ import msgspec
 from msgspec import Meta
 
 from firmware.records import Mode
-from provisioning.issuing import ProvisioningRefused
+from provisioning.authority.issuing import ProvisioningRefused
 
 MAX_FILE_BYTES = 256 * 1024
 """Of MAPPING.toml."""

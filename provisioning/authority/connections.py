@@ -24,7 +24,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from firmware.signing.authorities import Purpose, Scope
 from firmware.signing.certificates import issue, subject
-from provisioning.issuing import Authority, ProvisioningRefused, organisation_of, possessed
+from provisioning.authority.issuing import Authority, ProvisioningRefused, organisation_of, possessed
 
 LIFETIME = timedelta(days=366)
 """Of kiosks and collectors: an election and its archive."""

@@ -11,12 +11,12 @@ from typing import TypeVar
 
 import msgspec
 
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.batch.office import Office, Papers
+from provisioning.batch.place import Place, ask_program
+from provisioning.batch.plan import Row
+from provisioning.batch.words import Seen
 from provisioning.inventory import Event, State, now_text
-from provisioning.issuing import ProvisioningRefused
-from provisioning.office import Office, Papers
-from provisioning.place import Place, ask_program
-from provisioning.plan import Row
-from provisioning.words import Seen
 
 T = TypeVar("T", bound=msgspec.Struct)
 

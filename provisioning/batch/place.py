@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from provisioning.issuing import ProvisioningRefused
+from provisioning.authority.issuing import ProvisioningRefused
 
 CONNECT_S = 10
 """Seconds until an address that does not answer is given up: a Pi on the same switch answers in milliseconds."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from provisioning.authority.issuing import ProvisioningRefused
+from provisioning.batch.job import End, Job, Result
+from provisioning.batch.place import Here, Place, ask
 from provisioning.inventory import State
-from provisioning.issuing import ProvisioningRefused
-from provisioning.job import End, Job, Result
-from provisioning.place import Here, Place, ask
 
 THERE = "/var/tmp/c1kiosk-wheelhouse"  # noqa: S108  (of root's device; it survives a restart, and is removed at the end)
 SEND_S = 1800.0

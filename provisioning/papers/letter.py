@@ -16,7 +16,7 @@ from firmware.forms.layout import Rect, Ruling
 from firmware.forms.reportlab_sheet import Sheet
 from firmware.messages import sentence
 from firmware.signing import durable
-from provisioning.lettering import line, style
+from provisioning.papers.lettering import line, style
 
 A4 = (210.0, 297.0)
 FOLD = 99.0

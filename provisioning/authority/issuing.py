@@ -64,7 +64,7 @@ class Authority:
 def make_root(
     organisation: str, world: Mode, now: datetime, key: ec.EllipticCurvePrivateKey | None = None
 ) -> Authority:
-    """A new root of one world; `key` is a new one in memory unless it was made elsewhere (authority_key.py)."""
+    """A new root of one world; `key` is a new one in memory unless it was made elsewhere (key.py)."""
     key, name = key or new_key(), subject(_title("root", world), organisation)
     certificate = issue(
         name,

@@ -1,0 +1,1 @@
+"""The authorities: where their keys lie, and what they sign."""

@@ -1,0 +1,1 @@
+"""What a technician's laptop works with: the plan, the office's files, the way to each device."""

@@ -1,0 +1,1 @@
+"""What is printed for a device: its label and the PIN letter."""
