@@ -121,7 +121,7 @@ def _needed() -> list[Path]:
     """What our two processes import from where packages are installed."""
     code = (
         "import sys, sysconfig, pathlib; import firmware.cli, firmware.uplink.stick_steps, firmware.signing.service\n"
-        "import firmware.signing.development_key, firmware.signing.durable\n"
+        "import firmware.signing.development_key, firmware.uplink.stick_parcel, httpcore, h11, anyio, certifi\n"
         "home = pathlib.Path(sysconfig.get_path('purelib')); tops = {m.split('.')[0] for m in list(sys.modules)}\n"
         "print(*[p for p in home.iterdir() if p.name.split('.')[0] in tops and p.name != 'firmware'], sep='\\n')\n"
         "print(*home.glob('numpy.libs'), *home.glob('c1kiosk-*.dist-info'), *home.glob('flask-*.dist-info'),"
