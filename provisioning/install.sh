@@ -68,7 +68,7 @@ if [ -n "$at" ] || [ ! -d /run/systemd/system ]; then start=""; fi
 
 inside() { # a program of the device, in its file system, with nothing of our environment
     if [ -n "$at" ]; then set -- chroot "$root" "$@"; fi
-    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 PYTHONHASHSEED=0 "$@"
+    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 PYTHONHASHSEED=0 ORT_DISABLE_TELEMETRY=1 "$@"
 }
 python() { # RELEASE ARGUMENTS: the Python of a release, which leaves nothing behind in it
     inside "$1/.venv/bin/python" -I -B "${@:2}"

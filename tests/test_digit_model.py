@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -197,3 +199,10 @@ def test_picture_without_a_box_is_taken_whole() -> None:
 
 def test_flat_picture_has_no_box() -> None:
     assert find_box(np.full((50, 50), 128, np.uint8)) is None
+
+
+def test_the_runtime_reports_to_its_maker() -> None:
+    """Where it may report and cannot keep its number anywhere, it complains."""
+    command = [sys.executable, "-c", "import firmware.digit_model.classifier"]
+    done = subprocess.run(command, env={"HOME": "/proc/nowhere"}, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
