@@ -16,7 +16,7 @@ import pytest
 from firmware.ledger.outbox import Outbox
 from firmware.ledger.store import Ledger
 from firmware.records import DeliveryState
-from firmware.uplink.backoff import LONGEST_WAIT_SECONDS
+from firmware.uplink.backoff import LONGEST_WAIT_SECONDS, NO_ROUTE_SECONDS
 from firmware.uplink.outcome import Answered, Outcome, Unanswered
 from firmware.uplink.process import POLL_SECONDS
 from firmware.uplink.transport import HttpTransport, Transport
@@ -59,9 +59,9 @@ def kiosk(tmp_path: Path) -> Iterator[Kiosk]:
         yield kiosk
 
 
-def dark(kiosk: Kiosk, line: Transport, hours: float) -> None:
+def dark(kiosk: Kiosk, line: Transport, hours: float, *, routed: bool = True) -> None:
     """So long without the collector; what the uplink's loop does every POLL_SECONDS."""
-    forwarder, _ = kiosk.forwarder(line)
+    forwarder, _ = kiosk.forwarder(line, routed=lambda: routed)
     until = kiosk.now + hours * HOUR
     while kiosk.now < until:
         forwarder.round()
@@ -121,6 +121,20 @@ def test_the_collector_is_away_for_hours(kiosk: Kiosk, why: Outcome, route: bool
     assert "records" not in kinds[CONTESTS:]
     assert kinds.count("pictures") >= CONTESTS * len(pictures_of(1))
     print(f"{hours} h {why}, new route {route}: {tried} attempts, all records after {took} s")
+
+
+def test_there_is_no_network_at_all_for_hours(kiosk: Kiosk) -> None:
+    """Each try is a write to the card, and nothing is gained by it: a new route is noticed."""
+    hours = 30.0 if LONG else 2.0
+    with closing(kiosk.ledger), closing(kiosk.outbox), collector(kiosk) as url, HttpTransport(url) as transport:
+        line = Line(transport, Outcome.NO_NETWORK)
+        kiosk.store(1)
+        dark(kiosk, line, hours, routed=False)
+        tried = len(line.asked)
+        took = light(kiosk, line, route=True)
+    assert tried < hours * HOUR / (NO_ROUTE_SECONDS / 2) * 1.5 + FIRST_TRIES
+    assert took <= POLL_SECONDS
+    print(f"{hours} h without a route: {tried} attempts")
 
 
 def test_the_collectors_computer_refuses_for_hours(kiosk: Kiosk) -> None:

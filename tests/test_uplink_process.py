@@ -94,15 +94,19 @@ def test_what_was_refused_waits_for_an_operator_and_not_for_a_network(kiosk: Kio
 
 HEAD = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
 WIFI = "wlan0\t00000000\t0101A8C0\t0003\t{use}\t{use}\t600\t00000000\t0\t0\t0\n"
+LOOPBACK = "0" * 31 + "1 80 " + "0" * 32 + " 00 " + "0" * 32 + " 00000000 00000002 00000000 80200001 lo\n"
 LTE = "fe800000000000000000000000000000 40 " + "0" * 32 + " 00 " + "0" * 32 + " 00000100 {use} {use} 00000001 wwan0\n"
 
 
 def test_a_route_comes_and_goes(tmp_path: Path) -> None:
     (tmp_path / "route").write_text(HEAD)
+    (tmp_path / "ipv6_route").write_text(LOOPBACK)
     watch = NetworkWatch(tmp_path)
     assert not watch.came_up()
+    assert not watch.routed(), "loopback leads nowhere"
     (tmp_path / "route").write_text(HEAD + WIFI.format(use=0))
     assert watch.came_up()
+    assert watch.routed()
     (tmp_path / "route").write_text(HEAD + WIFI.format(use=7))
     assert not watch.came_up(), "only its use was counted"
     (tmp_path / "ipv6_route").write_text(LTE.format(use=1))

@@ -49,7 +49,7 @@ class Kiosk:
         self.ledger.commit(sealed, pictures_of(number))
         return sealed.sha256
 
-    def forwarder(self, transport: Transport, name: str = NAME, **choices: bool) -> tuple[Forwarder, list[Attempt]]:
+    def forwarder(self, transport: Transport, name: str = NAME, **choices: Any) -> tuple[Forwarder, list[Attempt]]:
         """A forwarder, and what it tells."""
         attempts: list[Attempt] = []
         trust = self.world.trust

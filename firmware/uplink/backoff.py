@@ -31,6 +31,9 @@ LONGEST_WAIT_SECONDS = {
 }
 """The cap of the backoff by what went wrong, in seconds."""
 
+NO_ROUTE_SECONDS = 60.0
+"""The cap without any network: each try is a write to the card, and a route that comes up ends the wait (network.py)."""
+
 LONGEST_OF_ALL_SECONDS = max(LONGEST_WAIT_SECONDS.values())
 
 OUT_OF_REACH = frozenset(LONGEST_WAIT_SECONDS) - {Outcome.REFUSED, Outcome.SERVER_ERROR}
@@ -39,8 +42,9 @@ OUT_OF_REACH = frozenset(LONGEST_WAIT_SECONDS) - {Outcome.REFUSED, Outcome.SERVE
 _MOST_DOUBLINGS = 16
 
 
-def backoff(outcome: Outcome, attempts: int, rng: random.Random) -> float:
+def backoff(outcome: Outcome, attempts: int, rng: random.Random, *, routed: bool = True) -> float:
     """Seconds to wait after the `attempts`-th attempt (from 1) failed: full jitter, so that no two kiosks march in
-    step; the upper bound doubles up to the outcome's cap."""
+    step; the upper bound doubles up to the outcome's cap. Not `routed`: the kiosk has no network at all."""
     bound = FIRST_WAIT_SECONDS * 2.0 ** min(attempts - 1, _MOST_DOUBLINGS)
-    return rng.uniform(0.0, min(bound, LONGEST_WAIT_SECONDS[outcome]))
+    nowhere = outcome is Outcome.NO_NETWORK and not routed
+    return rng.uniform(0.0, min(bound, NO_ROUTE_SECONDS if nowhere else LONGEST_WAIT_SECONDS[outcome]))

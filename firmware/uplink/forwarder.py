@@ -41,7 +41,7 @@ class Records(Protocol):
 class Forwarder:
     """Forwards one ledger to one collector. `verify(acknowledgement, record)` raises VerificationRefused; `clock` gives
     Unix seconds; `tell` hears of every attempt and of what: a record's or a picture's hash. With `anywhere` a record
-    that any collector has acknowledged is done; without `pictures` none is sent."""
+    that any collector has acknowledged is done; without `pictures` none is sent. `routed`: is there any network?"""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Forwarder:
         *,
         anywhere: bool = False,
         pictures: bool = True,
+        routed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._ledger = ledger
         self._outbox = outbox
@@ -66,6 +67,7 @@ class Forwarder:
         self._rng = rng
         self._tell = tell
         self._anywhere = anywhere
+        self._routed = routed
         self._pictures = PictureSender(ledger.picture, outbox, collector, transport) if pictures else None
 
     def round(self) -> bool:
@@ -128,7 +130,7 @@ class Forwarder:
 
     def _next_try(self, outcome: Outcome, attempts: int) -> float:
         """When to try again; postpones everything where the collector is out of reach."""
-        next_try = self._clock() + backoff(outcome, attempts + 1, self._rng)
+        next_try = self._clock() + backoff(outcome, attempts + 1, self._rng, routed=self._routed())
         if outcome in OUT_OF_REACH:
             self._outbox.postpone(self._collector, next_try)
         return next_try

@@ -14,6 +14,9 @@ _TABLES = {
 }
 """The columns that name a route; the others count its use."""
 
+_NO_WAY_OUT = ("lo", "Iface")
+"""In the column of the interface: loopback, and the table's head."""
+
 
 class NetworkWatch:
     """Remembers the routes seen last; `folder` is the kernel's."""
@@ -26,6 +29,10 @@ class NetworkWatch:
         """Whether there is a route that the last call did not see."""
         before, self._known = self._known, self._routes()
         return bool(self._known - before)
+
+    def routed(self) -> bool:
+        """Whether the last look saw a route out of this machine."""
+        return any(route[0] not in _NO_WAY_OUT for route in self._known)
 
     def _routes(self) -> frozenset[tuple[str, ...]]:
         return frozenset(

@@ -68,14 +68,14 @@ class Loop:
                     outbox = files.enter_context(Outbox.open(self.outbox))
                     self.ready()
                     ledger = files.enter_context(Ledger.open(self.ledger, readonly=True))
-                    self._turn([self._forwarder(way, ledger, outbox) for way in self.ways], stop)
+                    network = NetworkWatch()
+                    self._turn([self._forwarder(way, ledger, outbox, network) for way in self.ways], network, stop)
             except LedgerRefused as refusal:
                 _log.warning("uplink.disk", code=refusal.code, **refusal.details)
                 self.beat()
                 stop.wait(POLL_SECONDS)
 
-    def _turn(self, forwarders: Sequence[Forwarder], stop: threading.Event) -> None:
-        network = NetworkWatch()
+    def _turn(self, forwarders: Sequence[Forwarder], network: NetworkWatch, stop: threading.Event) -> None:
         while not stop.is_set():
             if network.came_up():
                 _log.info("uplink.network")
@@ -86,7 +86,7 @@ class Loop:
             if not any(more):
                 stop.wait(POLL_SECONDS)
 
-    def _forwarder(self, way: Way, ledger: Ledger, outbox: Outbox) -> Forwarder:
+    def _forwarder(self, way: Way, ledger: Ledger, outbox: Outbox, network: NetworkWatch) -> Forwarder:
         def tell(item: bytes, attempt: Attempt) -> None:
             outcome = str(attempt.outcome)
             _log.info(
@@ -105,6 +105,7 @@ class Loop:
             tell,
             anywhere=len(self.ways) > 1,
             pictures=self.pictures,
+            routed=network.routed,
         )
 
 
