@@ -32,7 +32,7 @@ LONGEST_WAIT_SECONDS = {
 """The cap of the backoff by what went wrong, in seconds."""
 
 NO_ROUTE_SECONDS = 60.0
-"""The cap without any network: each try is a write to the card, and a route that comes up ends the wait (network.py)."""
+"""The cap without any network: a try is a write to the card, and a route that comes up ends the wait (network.py)."""
 
 LONGEST_OF_ALL_SECONDS = max(LONGEST_WAIT_SECONDS.values())
 
