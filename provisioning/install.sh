@@ -389,7 +389,7 @@ report() {
     if [ ! -e "$at/etc/c1kiosk/kiosk.toml" ]; then
         printf 'next       enrol and assign the device; the services wait for /etc/c1kiosk/kiosk.toml\n'
     elif [ -n "$start" ]; then
-        systemctl is-active "${SERVICES[@]/%/.service}" | paste -d' ' <(printf '%s\n' "${SERVICES[@]}") - | sed 's/^/service    /'
+        { systemctl is-active "${SERVICES[@]/%/.service}" || true; } | paste -d' ' <(printf '%s\n' "${SERVICES[@]}") - | sed 's/^/service    /'
         printf 'next       c1kiosk selftest\n'
     fi
 }

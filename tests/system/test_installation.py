@@ -42,6 +42,17 @@ with Ledger.open(Path("{LEDGER}")) as ledger:
     now = days.Moment(1_900_000_000, "free-running")
     days.save(day.closed(now) if day.open else day.opened((), 4, 0, now), ledger)
 """
+BREAK = (
+    "cp -r /shared/two /root/bad && mkdir /root/bad/w && cd /root/bad/w && "
+    "python3 -m zipfile -e ../wheels/c1kiosk-*.whl ."
+    " && sed -i '0,/^import/s//raise SystemExit(3)\\nimport/' firmware/{}.py"
+    " && rm ../wheels/c1kiosk-*.whl && python3 -m zipfile -c ../wheels/c1kiosk-0.1.0-py3-none-any.whl *"
+    " && cd .. && rm -r w && sed -i '/^c1kiosk==/d' requirements.txt"
+    " && echo c1kiosk==0.1.0 --hash=sha256:$(sha256sum wheels/c1kiosk-*.whl | cut -d' ' -f1) >>requirements.txt"
+    " && find . -type f ! -name SHA256SUMS -printf '%P\\n' | sort | xargs -d '\\n' sha256sum >../sums"
+    " && mv ../sums SHA256SUMS"
+)
+"""A release with one module that raises when it is imported."""
 
 
 @dataclass
@@ -68,6 +79,10 @@ class Site:
         fresh = f"{PYTHON} -m provisioning.release make --version $(basename $(readlink /opt/c1kiosk))"
         self.machine.run(f"{fresh} | cmp - /opt/c1kiosk/release.json")
         return next(line.split()[1] for line in said.splitlines() if line.startswith("release "))
+
+    def manifest(self) -> str:
+        """The SHA-256 of the manifest."""
+        return self.machine.run("sha256sum /opt/c1kiosk/release.json")
 
     def begin(self, name: str, build: bool) -> subprocess.Popen[str]:
         """Begins to change to a release, with the services down."""
@@ -125,9 +140,9 @@ def test_it_needs_a_network(site: Site) -> None:
 
 
 def test_a_second_installation_changes_the_program(site: Site) -> None:
-    before = site.machine.run("sha256sum /opt/c1kiosk/release.json")
+    before = site.manifest()
     site.install()
-    assert site.machine.run("sha256sum /opt/c1kiosk/release.json") == before
+    assert site.manifest() == before
     assert "install-installed" in site.refused(INSTALL.format("two"))
 
 
@@ -138,11 +153,11 @@ def test_the_services_do_not_run(site: Site) -> None:
 
 def test_a_damaged_release_stays(site: Site) -> None:
     """Built again at another moment, in another folder, it is the same byte for byte."""
-    before = site.machine.run("sha256sum /opt/c1kiosk/release.json")
+    before = site.manifest()
     site.machine.run("echo x >>$(echo /opt/c1kiosk/.venv/lib/python*/site-packages/provisioning/ca.py)")
     said = site.install()
     assert "[8/8]" in said
-    assert site.machine.run("sha256sum /opt/c1kiosk/release.json") == before
+    assert site.manifest() == before
     site.release()
     wait_for_services(site.machine)
 
@@ -180,7 +195,7 @@ def test_a_power_cut_keeps_the_services_down(site: Site) -> None:
 def test_an_upgrade_touches_the_evidence(site: Site) -> None:
     kept, old = evidence(site.machine), site.release()
     began = time.monotonic()
-    site.install("two", "--upgrade")
+    assert "does not answer" not in site.install("two", "--upgrade")
     told(site.suite, "upgraded in", f"{time.monotonic() - began:.0f} s")
     assert site.release().startswith(VERSIONS["two"])
     assert evidence(site.machine) == kept
@@ -207,21 +222,17 @@ def test_it_is_changed_while_its_polling_station_is_open(site: Site) -> None:
     site.switch_day()
 
 
-def test_an_upgrade_that_does_not_start_stays(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("module", "code"),
+    [("processes", "install-import"), ("cli", "install-unhealthy"), ("selftest/disk", "install-unhealthy")],
+)
+def test_an_upgrade_that_is_no_good_stays(site: Site, module: str, code: str) -> None:
+    """One that does not load, one whose services do not start, one whose self-test is worse: back by itself."""
     now = site.release()
-    broken = "sed -i '/^import/i raise SystemExit(3)' processes.py"
-    site.machine.run(
-        "cp -r /shared/two /root/bad && cd /root/bad && rm -rf w && mkdir w && cd w"
-        f" && python3 -m zipfile -e ../wheels/c1kiosk-*.whl . && (cd firmware && {broken})"
-        " && rm ../wheels/c1kiosk-*.whl && python3 -m zipfile -c ../wheels/c1kiosk-0.1.0-py3-none-any.whl *"
-        " && cd .. && rm -r w && sed -i '/^c1kiosk==/d' requirements.txt"
-        " && echo c1kiosk==0.1.0 --hash=sha256:$(sha256sum wheels/c1kiosk-*.whl | cut -d' ' -f1) >>requirements.txt"
-        " && find . -type f ! -name SHA256SUMS -printf '%P\\n' | sort | xargs -d '\\n' sha256sum >../sums"
-        " && mv ../sums SHA256SUMS"
-    )
-    said = site.refused("bash /root/bad/install.sh --upgrade")
-    assert "install-import" in said or "install-unhealthy" in said
-    site.install()
+    site.machine.run(BREAK.format(module))
+    began = time.monotonic()
+    assert code in site.refused("bash /root/bad/install.sh --upgrade")
+    told(site.suite, f"a release whose {module} is broken was given up after", f"{time.monotonic() - began:.0f} s")
     assert site.release() == now
     wait_for_services(site.machine)
     site.machine.run("rm -r /root/bad")
@@ -230,9 +241,9 @@ def test_an_upgrade_that_does_not_start_stays(site: Site) -> None:
 def test_it_is_cut_off_at_any_moment(site: Site) -> None:
     """By the kill of the installer, and every fourth time of the whole machine: the same command finishes it. Every
     fourth time the release has to be built, at other times it is there."""
-    kept, chance = evidence(site.machine), random.Random(9)
-    takes = {True: site.change("two", build=True), False: site.change("one", build=False)}
-    named = 0
+    kept, chance, moments, named = evidence(site.machine), random.Random(9), list[str](), 0
+    takes, manifests = {True: site.change("two", build=True)}, {"two": site.manifest()}
+    takes[False], manifests["one"] = site.change("one", build=False), site.manifest()
     for turn in range(KILLS):
         wanted, build = ("two", "one")[turn % 2], turn % 4 == 0
         running = site.begin(wanted, build)
@@ -242,14 +253,17 @@ def test_it_is_cut_off_at_any_moment(site: Site) -> None:
             site.machine.boot()
         else:
             os.killpg(running.pid, signal.SIGKILL)
-            running.wait()
+        said, _ = running.communicate()
+        moments.append(said[said.rfind("[") + 1 :][:1] or "-")
         named += "install-unfinished" in site.machine.run("bash /shared/one/install.sh --status", check=False)
         site.machine.run("flock --wait 60 /run/lock/c1kiosk-install true")
         site.install(wanted, "--upgrade", "--no-start")
         assert site.release().startswith(VERSIONS[wanted])
+        assert site.manifest() == manifests[wanted]
         assert evidence(site.machine) == kept
     site.install()
     wait_for_services(site.machine)
+    told(site.suite, "cut off at steps", " ".join(moments))
     told(site.suite, f"of {KILLS} kills", f"{named} left it half-installed, which was named; all were finished")
 
 
