@@ -50,7 +50,7 @@ def bill(image: Image) -> str:
         metadata=BomMetaData(component=product, timestamp=datetime.fromtimestamp(image.epoch, UTC)),
     )
     document.register_dependency(product, parts)
-    text = JsonV1Dot6(document).output_as_string(indent=1)
+    text: str = JsonV1Dot6(document).output_as_string(indent=1)
     fault = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     if fault is not None:
         raise SbomInvalid(str(fault))
