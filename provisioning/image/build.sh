@@ -15,7 +15,7 @@ usage: build.sh --wheelhouse DIR --keyring ROOT.pem --out DIR [options]
   --version V        of the release (default: the wheelhouse's)
   --groups LIST      of ../packages.txt (default: base,screen,tpm; pi only with the Pi's own archive)
   --sources FILE     apt sources of the image (default: Debian trixie and its security updates)
-  --lock FILE        the versions that must come (default: packages.lock beside this script)
+  --lock FILE        the versions that may come (default: packages.lock beside this script)
   --relock           write them there instead of comparing
   --root-mib N       size of a root slot (default 3072)
   --work DIR         where it is built, about 10 GB (default: below TMPDIR)
@@ -78,10 +78,12 @@ cat "$here/packages.txt" >>"$work/in/packages"
 bash "$here/tools.sh" --root "$tools" ${sources:+--sources "$sources"} -- "$work" \
     bash /mnt/in/stage.sh "$version" "$root_mib" "$DATA_MIB" || refuse build "see above"
 
+LC_ALL=C sort <(cut -d' ' -f1-3 "$work/out/packages") >"$work/out/versions"
 if [ -n "$relock" ]; then
-    cp "$work/out/packages" "$lock"
-else
-    diff "$lock" "$work/out/packages" >&2 || refuse lock "Debian has other versions now (<: locked): see above; take a mirror of that day, or --relock"
+    cp "$work/out/versions" "$lock"
+elif strangers=$(LC_ALL=C comm -13 "$lock" "$work/out/versions") && [ -n "$strangers" ]; then
+    refuse lock "Debian has other packages or versions than $lock: take a mirror of that day, or --relock
+$strangers"
 fi
 [ -x "$tools.venv/bin/python" ] || python3 -m venv "$tools.venv"
 "$tools.venv/bin/pip" install -q --disable-pip-version-check --require-hashes -r "$here/../../requirements/image.txt" \
