@@ -319,7 +319,8 @@ return_from() { # a release whose services do not start, or that is worse
         begin "$back"
         stop_services
         change_to "$back"
-        rm -f "$HEALTH"
+        rm -f "$PREVIOUS" "$HEALTH" # there is nothing before it that could be gone back to
+        prune
         finish
         start_services || true
         refuse unhealthy "$1 does not start within $HEALTH_SECONDS s, or is worse than before, see above: $back runs again"

@@ -235,6 +235,8 @@ def test_an_upgrade_that_is_no_good_stays(site: Site, module: str, code: str) ->
     told(site.suite, f"a release whose {module} is broken was given up after", f"{time.monotonic() - began:.0f} s")
     assert site.release() == now
     wait_for_services(site.machine)
+    if code == "install-unhealthy":
+        assert "install-no-previous" in site.refused("/opt/c1kiosk/install.sh --rollback")
     site.machine.run("rm -r /root/bad")
 
 
