@@ -10,6 +10,7 @@
 # the same release.json.
 # Configuration (/etc/c1kiosk) and evidence (/var/lib/c1kiosk) are never touched but to make the folders.
 set -euo pipefail
+umask 022 # whoever runs it: the services read the program, and modes are part of the manifest
 
 RELEASES=/opt/c1kiosk-releases
 CURRENT=/opt/c1kiosk
@@ -134,9 +135,10 @@ build_release() {
     [ ! -e "$at$RELEASES/$id.new" ] || return 0 # it was cut off before it could take the place of the damaged one
     local wheels="$wheelhouse"
     rm -rf "$at${NEW:?}"
-    mkdir -p "$at$NEW"
-    cp -r "$wheelhouse/systemd" "$wheelhouse/install.sh" "$wheelhouse/packages.txt" "$wheelhouse/requirements.txt" "$at$NEW/"
-    chmod 755 "$at$NEW/install.sh"
+    # With modes of our own: a stick's file system knows none.
+    install -D -m 644 -t "$at$NEW/systemd" "$wheelhouse"/systemd/*
+    install -m 644 -t "$at$NEW" "$wheelhouse/packages.txt" "$wheelhouse/requirements.txt"
+    install -m 755 -t "$at$NEW" "$wheelhouse/install.sh"
     make_environment
     if [ -n "$at" ]; then # the chroot does not see our folders
         wheels="$RELEASES/wheelhouse"
@@ -149,7 +151,7 @@ build_release() {
         2>"$at$RELEASES/load.log" || refuse import "the program does not load on this device: $(tail -1 "$at$RELEASES/load.log")"
     rm -f "$at$RELEASES/load.log"
     chmod -R u=rwX,go=rX "$at$NEW"
-    cp "$wheelhouse/release" "$at$NEW/release"
+    install -m 644 "$wheelhouse/release" "$at$NEW/release"
     sync -f "$at$NEW"
     # A damaged one in use stays until the services have stopped: place_release.
     if [ -e "$at$RELEASES/$id" ]; then mv -T "$at$NEW" "$at$RELEASES/$id.new"; else mv -T "$at$NEW" "$at$RELEASES/$id"; fi
