@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware.selftest.plan import PLAN
 from provisioning.image import contents, health
 from provisioning.image.health import Health
 
@@ -47,12 +48,20 @@ def test_a_file_with_a_space_in_its_name() -> None:
 
 
 def test_an_update_makes_something_worse() -> None:
-    before = Health(units=("a.service", "b.service"), checks=("model", "clock"))
+    before = Health(units=("a.service", "b.service"), checks=("model", "ledger"))
     assert health.worse(before, before) == ()
     assert health.worse(before, Health(("b.service",), ("model", "printer"))) == (
         "a.service is not active",
-        "clock fails",
+        "ledger fails",
     )
+
+
+def test_the_place_is_not_what_it_was() -> None:
+    """Without a network there is no time after the restart, and the chip is warm."""
+    known = {entry.name for entry in PLAN}
+    assert known >= health.SURROUNDINGS
+    before = Health((), tuple(sorted(known)))
+    assert health.worse(before, Health((), tuple(known - health.SURROUNDINGS))) == ()
 
 
 def test_what_was_not_good_before_need_not_be_good_now() -> None:
