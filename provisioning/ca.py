@@ -89,7 +89,7 @@ def _key_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.pass_context
 def root_command(ctx: click.Context, /, folder: Path, organisation: str, world: str, **key: str) -> None:
     """Make the root of one world."""
-    _keep(ctx, folder, _way(key), lambda made: issuing.make_root(organisation, Mode(world), _now(), made))
+    _keep(ctx, folder, _way(key), lambda made: issuing.make_root(organisation, Mode(world), _now(), made).certificate)
 
 
 @desk.command("authority")
@@ -103,10 +103,9 @@ def authority_command(ctx: click.Context, /, root: Path, folder: Path, purpose: 
     """Make an authority of one election below the root."""
     above = _load(ctx, root)
 
-    def make(made: ec.EllipticCurvePrivateKey) -> issuing.Authority:
-        authority = issuing.make_authority(above, Purpose(purpose), election, _now(), made)
-        authority_folder.register(root, f"{purpose}-{election}", authority.certificate)
-        return authority
+    def make(made: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+        certificate = issuing.make_authority(above, Purpose(purpose), election, _now(), made).certificate
+        return authority_folder.register(root, f"{purpose}-{election}", certificate)
 
     _keep(ctx, folder, _way(key), make)
 
@@ -121,7 +120,7 @@ def device_command(ctx: click.Context, authority: Path, request: Path, serial: s
     """Issue the certificate of a device: it and its issuer's are printed."""
     above = _load(ctx, authority)
     made = issuing.issue_device(above, _request(request), serial, Protection(protection), _now())
-    authority_folder.register(authority, serial, made)
+    made = authority_folder.register(authority, serial, made)
     click.echo(_pem(made) + _pem(above.certificate), nl=False)
 
 
@@ -134,7 +133,7 @@ def device_command(ctx: click.Context, authority: Path, request: Path, serial: s
 def collector_command(ctx: click.Context, authority: Path, request: Path, name: str, hosts: tuple[str, ...]) -> None:
     """Issue the certificate of a collector: it is printed."""
     made = issuing.issue_collector(_load(ctx, authority), _request(request), name, hosts, _now())
-    authority_folder.register(authority, f"collector-{name}", made)
+    made = authority_folder.register(authority, f"collector-{name}", made)
     click.echo(_pem(made), nl=False)
 
 
@@ -147,7 +146,7 @@ def collector_command(ctx: click.Context, authority: Path, request: Path, name: 
 def officer_command(ctx: click.Context, authority: Path, request: Path, name: str, role: str) -> None:
     """Issue the certificate of an officer: it is printed."""
     made = issuing.issue_officer(_load(ctx, authority), _request(request), name, Role(role), _now())
-    authority_folder.register(authority, f"officer-{key_id(made.public_bytes(Encoding.DER)).hex()}", made)
+    made = authority_folder.register(authority, f"officer-{key_id(made.public_bytes(Encoding.DER)).hex()}", made)
     click.echo(_pem(made), nl=False)
 
 
@@ -257,16 +256,15 @@ def _way(key: Mapping[str, str]) -> Way:
 
 
 def _keep(
-    ctx: click.Context, folder: Path, way: Way, make: Callable[[ec.EllipticCurvePrivateKey], issuing.Authority]
+    ctx: click.Context, folder: Path, way: Way, make: Callable[[ec.EllipticCurvePrivateKey], x509.Certificate]
 ) -> None:
     """Makes a key, and of it an authority, where nothing is yet."""
     if folder.exists():
         raise ProvisioningRefused("authority-exists", folder=str(folder))
     secret = passphrase(ctx, f"New passphrase for {folder}", least=authority_key.least(way))
-    whole, key = authority_key.make(way, secret)
-    made = make(key)
-    authority_folder.keep(folder, made, secret, whole)
-    click.echo(f"{folder / CERTIFICATE_NAME}: {made.certificate.fingerprint(hashes.SHA256()).hex()}")
+    certificate = make(authority_folder.begin(folder, way, secret))
+    authority_folder.finish(folder, certificate)
+    click.echo(f"{folder / CERTIFICATE_NAME}: {certificate.fingerprint(hashes.SHA256()).hex()}")
 
 
 def _load(ctx: click.Context, folder: Path) -> issuing.Authority:

@@ -85,6 +85,27 @@ class AuthorityContract:
         assert "authority-exists" in self.typed(*again, code=1)
         assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
+    @pytest.mark.parametrize("after", ["begin", "register"])
+    def test_the_desk_is_switched_off_while_an_authority_is_made(
+        self, root: Path, way: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str
+    ) -> None:
+        below = [root, tmp_path / "ca"]
+        step = getattr(authority_folder, after)
+
+        def cut(*given: object) -> None:
+            step(*given)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(authority_folder, after, cut)
+            self.typed("authority", *below, "--purpose", "issuing", "--election", ELECTION, *way, code=1)
+        assert not (tmp_path / "ca").exists()
+        self.typed("authority", *below, "--purpose", "issuing", "--election", ELECTION, *way)
+        (registered,) = (root / "issued").iterdir()
+        made = authority_folder.load(tmp_path / "ca", self.passphrase).certificate
+        assert x509.load_pem_x509_certificate(registered.read_bytes()) == made
+        assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("ca")) == ["ca"]
+
     def test_the_certificate_of_another_key(self, root: Path, way: list[str], tmp_path: Path) -> None:
         self.typed("root", tmp_path / "other", "--organisation", "KPU", "--world", "real", *way)
         (root / "certificate.pem").write_bytes((tmp_path / "other" / "certificate.pem").read_bytes())

@@ -19,6 +19,7 @@ from firmware.signing.key_file import FileKey
 from firmware.signing.officers import Role
 from provisioning.authority import definitions, issuing, key_folder
 from provisioning.authority import folder as authority_folder
+from provisioning.authority import key as authority_key
 from provisioning.device.ground import Ground
 from tests import sealing
 
@@ -87,7 +88,7 @@ def make_office(
                               ("operators", made[Purpose.OPERATORS])):  # fmt: skip
         (folder / f"{name}.pem").write_bytes(certificate.certificate.public_bytes(Encoding.PEM))
     for name in ("issuing", "tls"):
-        authority_folder.keep(folder / f"{name}-key", made[Purpose(name)], PASSPHRASE)
+        keep(folder / f"{name}-key", made[Purpose(name)], PASSPHRASE)
     _technician(folder / "siti", made[Purpose.ISSUING], now)
     (folder / "kiosk.toml").write_text(TEMPLATE.format(driver=driver, state=state, run=run) + extra, encoding="utf-8")
     settings = {
@@ -98,6 +99,14 @@ def make_office(
     text = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
     (folder / "office.toml").write_text(text, encoding="utf-8")
     return Made(folder, root, made[Purpose.ISSUING], made[Purpose.TLS], made[Purpose.RELEASE], data)
+
+
+def keep(folder: Path, authority: issuing.Authority, passphrase: bytes) -> None:
+    """Writes an authority that was made in memory where the desk would have made it."""
+    unfinished = folder.with_name(folder.name + authority_folder.UNFINISHED)
+    unfinished.mkdir(parents=True)
+    authority_key.keep(unfinished, authority_key.FILE, authority.issuer.private_key, passphrase)
+    authority_folder.finish(folder, authority.certificate)
 
 
 def _technician(folder: Path, issuer: issuing.Authority, now: datetime) -> None:

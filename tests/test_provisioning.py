@@ -30,8 +30,10 @@ from firmware.signing.trust import TrustRoots
 from firmware.signing.verification import verify_acknowledgement, verify_record
 from provisioning.authority import definitions, issuing
 from provisioning.authority import folder as authority_folder
+from provisioning.authority import key as authority_key
 from provisioning.ca import desk
 from tests import sealing
+from tests.offices import keep
 
 NOW = datetime.now(UTC)
 ELECTION = "pemilu-2029"
@@ -124,30 +126,43 @@ def test_an_authority_of_another_purpose_issues(office: Office) -> None:
 
 def test_an_authority_s_key_is_not_readable_without_its_passphrase(tmp_path: Path, office: Office) -> None:
     folder = tmp_path / "root"
-    authority_folder.keep(folder, office.root, PASSPHRASE)
+    keep(folder, office.root, PASSPHRASE)
     assert b"ENCRYPTED" in (folder / "key.pem").read_bytes()
     assert (folder / "key.pem").stat().st_mode & 0o077 == 0
     assert authority_folder.load(folder, PASSPHRASE).certificate == office.root.certificate
     with pytest.raises(Refused, match="authority-unreadable"):
         authority_folder.load(folder, b"another passphrase")
     with pytest.raises(Refused, match="authority-exists"):
-        authority_folder.keep(folder, office.root, PASSPHRASE)
+        authority_folder.begin(folder, authority_key.FILE, PASSPHRASE)
 
 
-def test_a_passphrase_is_short(tmp_path: Path, office: Office) -> None:
+def test_a_passphrase_is_short(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="authority-passphrase"):
-        authority_folder.keep(tmp_path / "root", office.root, b"12345678")
-    assert not (tmp_path / "root").exists()
+        authority_folder.begin(tmp_path / "root", authority_key.FILE, b"12345678")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_serial_gets_a_second_certificate(tmp_path: Path, office: Office) -> None:
-    authority_folder.keep(tmp_path / "ca", office.issuer, PASSPHRASE)
-    made = issuing.issue_device(office.issuer, request(), "C1-0001", Protection.TPM, NOW)
+    keep(tmp_path / "ca", office.issuer, PASSPHRASE)
+    wish = request()
+    made = issuing.issue_device(office.issuer, wish, "C1-0001", Protection.TPM, NOW)
     authority_folder.register(tmp_path / "ca", "C1-0001", made)
-    with pytest.raises(Refused, match="already-issued"):
-        authority_folder.register(tmp_path / "ca", "C1-0001", made)
+    for other in (
+        issuing.issue_device(office.issuer, request(), "C1-0001", Protection.TPM, NOW),
+        issuing.issue_collector(office.issuer, wish, "C1-0001", [], NOW),
+    ):
+        with pytest.raises(Refused, match="already-issued"):
+            authority_folder.register(tmp_path / "ca", "C1-0001", other)
     with pytest.raises(Refused, match="request-name"):
         authority_folder.register(tmp_path / "ca", "../C1-0001", made)
+
+
+def test_the_desk_is_switched_off_before_a_certificate_is_handed_out(tmp_path: Path, office: Office) -> None:
+    keep(tmp_path / "ca", office.issuer, PASSPHRASE)
+    wish = request()
+    first, again = (issuing.issue_device(office.issuer, wish, "C1-0001", Protection.TPM, NOW) for _ in range(2))
+    assert authority_folder.register(tmp_path / "ca", "C1-0001", first) == first != again
+    assert authority_folder.register(tmp_path / "ca", "C1-0001", again) == first
 
 
 # --- the whole way, as it is typed ------------------------------------------------------------------------------------

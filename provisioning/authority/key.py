@@ -80,14 +80,19 @@ def make(way: Way, passphrase: bytes) -> tuple[Way, ec.EllipticCurvePrivateKey]:
             assert_never(never)
 
 
+def is_kept(folder: Path) -> bool:
+    """Whether a key, or the way to one, is in the folder."""
+    return (folder / KEY_NAME).exists() or (folder / WAY_NAME).exists()
+
+
 def keep(folder: Path, way: Way, key: ec.EllipticCurvePrivateKey, passphrase: bytes) -> None:
-    """Writes the key, or the way to it, into a new folder."""
+    """Writes the key, or the way to it, into a folder that has none: whole or not at all."""
     if way.kind is Kind.FILE:
         encryption = serialization.BestAvailableEncryption(passphrase)
         pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-        durable.write(folder / KEY_NAME, key.private_bytes(pem, pkcs8, encryption))
+        durable.create(folder / KEY_NAME, key.private_bytes(pem, pkcs8, encryption))
     else:
-        durable.write(folder / WAY_NAME, msgspec.json.format(msgspec.json.encode(way), indent=1) + b"\n")
+        durable.create(folder / WAY_NAME, msgspec.json.format(msgspec.json.encode(way), indent=1) + b"\n")
 
 
 def load(folder: Path, passphrase: bytes) -> ec.EllipticCurvePrivateKey:

@@ -18,6 +18,7 @@ from firmware.records import Mode
 from provisioning.authority import folder as authority_folder
 from provisioning.authority import issuing
 from tests.authority_contract import NOW, AuthorityContract
+from tests.offices import keep
 from tests.system.software_tpm import SoftwareTpm
 
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
@@ -71,7 +72,7 @@ class TestToken(AuthorityContract):
 def test_three_of_five_people_open_the_root_again(tmp_path: Path) -> None:
     """The backup of the ceremony: a copy of the folder, and shares of its passphrase."""
     secret = base64.b64encode(secrets.token_bytes(12)).decode()
-    authority_folder.keep(tmp_path / "root", issuing.make_root("KPU", Mode.REAL, NOW), secret.encode())
+    keep(tmp_path / "root", issuing.make_root("KPU", Mode.REAL, NOW), secret.encode())
     shutil.copytree(tmp_path / "root", tmp_path / "copy")
     split = ["ssss-split", "-t", str(ENOUGH), "-n", str(SHARES), "-q"]
     shares = subprocess.run(split, input=secret, text=True, capture_output=True, check=True).stdout.split()
