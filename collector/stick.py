@@ -27,7 +27,7 @@ from collector.main import DEFAULT_NAME
 from collector.pictures import PictureFolder, PictureStore
 from collector.refusals import Refusals
 from collector.settings import Settings
-from collector.stick_files import Found, Search, shown
+from collector.stick_files import Found, Search, plain, shown
 from collector.store import RecordStore
 from collector.submission import CollectorRefused
 from collector.uploads import Uploads
@@ -62,7 +62,7 @@ class Table:
         if not self._json:
             click.echo(_ROW.format(**(row | {"refused": len(done.refused)})))
             for each in done.refused:
-                click.echo(f"       {each.code}: {both(f'error.{each.code}', **each.details)}")
+                click.echo(f"       {each.code}: {both(f'error.{each.code}', **_plain(each))}")
 
     def end(self, problem: str) -> bool:
         """Writes the sums; true when nothing was refused and nothing stopped it."""
@@ -80,7 +80,8 @@ _NUMBERS = ("new", "here", "pictures", "missing", "refused")
 
 
 def _plain(refusal: Refused) -> dict[str, Any]:
-    return {name: value if isinstance(value, int | str) else str(value) for name, value in refusal.details.items()}
+    """What a stranger's file has brought into the details moves no cursor either."""
+    return {name: value if isinstance(value, int) else plain(str(value)) for name, value in refusal.details.items()}
 
 
 def take_all(found: Iterable[Found], importer: Importer, table: Table, refusals: Refusals) -> None:

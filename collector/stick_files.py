@@ -51,27 +51,32 @@ class Search:
         except OSError as error:
             yield Found(path, CollectorRefused("stick-unreadable", problem=error.strerror or ""))
             return
-        for entry in sorted(entries, key=lambda each: os.fsencode(each.name)):
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._folder(Path(entry.path), deep + 1)
-            elif entry.name.lower().endswith(ENDING):
-                yield Found(Path(entry.path))
+        for name, is_folder in sorted(entries, key=lambda each: os.fsencode(each[0])):
+            if is_folder:
+                yield from self._folder(path / name, deep + 1)
+            elif name.lower().endswith(ENDING):
+                yield Found(path / name)
         if self.looked > MOST_ENTRIES:
             yield Found(path, CollectorRefused("stick-too-many", most=MOST_ENTRIES))
 
-    def _entries(self, path: Path) -> list[os.DirEntry[str]]:
-        """Of one folder, as many as may still be looked at and one more. Raises OSError."""
-        listed: list[os.DirEntry[str]] = []
+    def _entries(self, path: Path) -> list[tuple[str, bool]]:
+        """Names in one folder and whether they are folders, as many as may still be looked at. Raises OSError."""
+        listed: list[tuple[str, bool]] = []
         with os.scandir(path) as found:
             for entry in found:
                 self.looked += 1
                 if self.looked > MOST_ENTRIES:
                     break
-                listed.append(entry)
+                listed.append((entry.name, entry.is_dir(follow_symlinks=False)))
         return listed
 
 
+def plain(text: str) -> str:
+    """Without what could move a cursor or turn the writing round: that is spelled out."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
 def shown(path: Path) -> str:
-    """A name for people's eyes: what could move a cursor or turn the writing round is spelled out."""
-    text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(path))
+    """A name for people's eyes, its end if it is long."""
+    text = plain(str(path))
     return text if len(text) <= SHOWN_CHARACTERS else "…" + text[-SHOWN_CHARACTERS + 1 :]

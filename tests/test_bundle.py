@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
 
+from firmware.errors import VerificationRefused
 from firmware.ledger.outbox import Outbox
 from firmware.ledger.store import Ledger
 from firmware.signing import archive, checkpoint, merkle
@@ -329,6 +330,14 @@ def test_a_member_promises_more_than_there_is(kiosk: Kiosk) -> None:
 def test_an_index_of_a_billion_bytes_is_not_read(kiosk: Kiosk) -> None:
     assert codes(header("index.json", 8**10) + bytes(512), kiosk) == ["bundle-too-large"]
     assert codes(header("index.json", 8 * 1024 * 1024) + bytes(8 * 1024 * 1024 + 1024), kiosk) == ["bundle-form"]
+
+
+def test_an_index_names_what_no_archive_holds(kiosk: Kiosk) -> None:
+    """It is not repeated to whoever checks the bundle at a terminal."""
+    data = b'{"version": 1, "members": {"\\u001b]0;x\\u0007": {"bytes": 1, "sha256": ""}}}'
+    with pytest.raises(VerificationRefused) as caught:
+        list(archive.read(io.BytesIO(archive.entry(archive.INDEX, data) + bytes(1024))))
+    assert (caught.value.code, caught.value.details) == ("bundle-index", {"name": archive.INDEX})
 
 
 def test_a_name_stands_twice_or_out_of_order(kiosk: Kiosk) -> None:

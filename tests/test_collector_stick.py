@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gzip
 import io
 import json
@@ -306,6 +308,37 @@ def test_names_that_do_things_to_a_terminal(office: Office, stick: Path) -> None
     assert "\\x1b]0;x\\x07\\udcff\\u202enotarat.TAR" in out
     assert out.isascii() or all(each.isprintable() or each == "\n" for each in out)
     assert len(shown(Path("x" * 9_999))) == stick_files.SHOWN_CHARACTERS
+
+
+def test_an_index_that_does_things_to_a_terminal(office: Office, stick: Path) -> None:
+    promised = {"version": 1, "members": {"\x1b]0;x\x07\u202e": {"bytes": 1, "sha256": ""}}}
+    entry = archive.entry(archive.INDEX, json.dumps(promised).encode())
+    (stick / "a.tar").write_bytes(entry + bytes(1024))
+    status, out = office.command(str(stick))
+    assert status == 1 and "bundle-index" in out
+    assert all(each.isprintable() or each == "\n" for each in out)
+
+
+def test_one_folder_gives_errors(office: Office, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of the stick is taken: it is the stick that fails, not the collector."""
+    (stick / "torn").mkdir()
+    real = os.scandir
+
+    class Torn:
+        name = "sector"
+
+        def is_dir(self, *, follow_symlinks: bool) -> bool:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def scandir(path: Any = ".") -> Any:
+        return contextlib.nullcontext(iter([Torn()])) if path == stick / "torn" else real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    status, out = office.command("--json", str(stick))
+    assert status == 1
+    result = json.loads(out)
+    assert result["stopped"] is None and result["total"]["new"] == RECORDS
+    assert [each["code"] for row in result["files"] for each in row["refused"]] == ["stick-unreadable"]
 
 
 def test_folders_without_end(office: Office, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -346,6 +346,9 @@ def test_a_note_is_no_note(tmp_path: Path) -> None:
     (tmp_path / "sdc1.json").write_text("{")
     (tmp_path / "sdd1.json").mkdir()
     (tmp_path / "sde1.json").write_text('{"device": "sde1", "state": "sold", "loose": true}')
+    os.mkfifo(tmp_path / "sdf1.json")
+    (tmp_path / "sdg1.json").symlink_to(tmp_path / "sda1.json")
+    assert read_note(tmp_path, "sdg1") is None
     assert [note.device for note in notes_to_show(tmp_path, lambda _device: True)] == ["sda1"]
 
 

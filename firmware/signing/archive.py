@@ -165,10 +165,13 @@ def index(entries: Entries) -> bytes:
 
 
 def _first_difference(promised: bytes, entries: Entries) -> str:
-    """The first name on which index and content disagree, for people."""
+    """The first name on which index and content disagree, for people; the index alone could name anything."""
     try:
         told = json.loads(promised)["members"]
         found = {name: {"bytes": size, "sha256": sha256} for name, (size, sha256) in entries.items()}
-        return min((name for name in {*told, *found} if told.get(name) != found.get(name)), default=INDEX)
+        return min(
+            (name for name in {*told, *found} if _NAME.fullmatch(name) and told.get(name) != found.get(name)),
+            default=INDEX,
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return INDEX

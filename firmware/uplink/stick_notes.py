@@ -61,7 +61,7 @@ def write_note(folder: Path, note: StickNote) -> None:
 def read_note(folder: Path, device: str) -> StickNote | None:
     """The note of one stick; None when there is none, or what is there is no note."""
     try:
-        with (folder / f"{device}.json").open("rb") as file:
+        with open(folder / f"{device}.json", "rb", opener=_open) as file:
             note = msgspec.json.decode(file.read(MAX_BYTES), type=StickNote)
     except FileNotFoundError:
         return None
@@ -69,6 +69,11 @@ def read_note(folder: Path, device: str) -> StickNote | None:
         _log.warning("stick.note-unreadable", device=device, problem=str(problem))
         return None
     return note if note.device == device else None
+
+
+def _open(name: str, flags: int) -> int:
+    """Neither a link nor a pipe on which the station would wait for ever."""
+    return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def notes_to_show(
