@@ -20,7 +20,9 @@ from tests.vectors import parts
 pytestmark = pytest.mark.system
 
 VALID = sorted(name for name in INDEX if name.startswith("valid/") and name.endswith(".cose"))
-SIGNERS = (parts.DEVICE, parts.FREE_RUNNING, parts.REVOKED, parts.EARLY, parts.COLLECTOR, parts.ELECTION_KEY)
+OFFICERS = (parts.TECHNICIAN, parts.STORE, parts.KPPS)
+DEVICES = (parts.DEVICE, parts.FREE_RUNNING, parts.REVOKED, parts.EARLY)
+SIGNERS = (*DEVICES, *OFFICERS, parts.COLLECTOR, parts.ELECTION_KEY)
 TRUST = TrustRoots.load(parts.FOLDER / "trust")
 
 
