@@ -323,6 +323,11 @@ def test_the_kiosk_runs_from_a_usb_disk(tmp_path: Path) -> None:
     assert found == {"sda": True, "sda1": True, "mmcblk0p2": False, "sdq1": False}
 
 
+def test_the_unit_asks_about_a_disk_that_is_none() -> None:
+    command = [sys.executable, "-m", "firmware.uplink.system_disk", DEVICE]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
 # --- the screen
 
 

@@ -1,6 +1,5 @@
 """The steps of systemd/c1kiosk-stick@.service, one stick (a block device) at a time:
 
-    python -m firmware.uplink.stick_steps foreign DEVICE    exit status 1 when this machine runs from that disk
     python -m firmware.uplink.stick_steps write DEVICE      writes the bundle onto the mounted stick
     python -m firmware.uplink.stick_steps release DEVICE    after unmounting: tells what came out of it
 
@@ -26,7 +25,6 @@ from firmware.errors import Refused
 from firmware.processes import log_to_stderr
 from firmware.uplink.stick import StickState, put
 from firmware.uplink.stick_notes import FOLDER, StickNote, forget_absent, plugged, read_note, write_note
-from firmware.uplink.system_disk import is_system_disk
 
 MOUNTS = Path("/run/c1kiosk-stick")
 """Where the unit mounts a stick, under the name of its device."""
@@ -44,15 +42,6 @@ CONFIG = click.option(
 def main() -> None:
     """Put this kiosk's evidence bundle onto a USB stick: the steps of a systemd unit."""
     log_to_stderr()
-
-
-@main.command()
-@DEVICE
-def foreign(device: str) -> None:
-    """Exit with 1 when the device is of the disk that this machine runs from."""
-    if is_system_disk(device):
-        _log.info("stick.own-disk", device=device)
-        sys.exit(1)
 
 
 @main.command()

@@ -1,7 +1,11 @@
-"""Which disk this machine runs from: a Pi may start from USB, and its own partitions are no sticks."""
+"""Which disk this machine runs from: a Pi may start from USB, and its own partitions are no sticks.
+
+python -m firmware.uplink.system_disk DEVICE    exit status 1 when this machine runs from that disk
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,3 +35,7 @@ def _disks(entry: Path) -> Iterator[Path]:
             yield from _disks(one)
     else:
         yield place.parent if (place / "partition").exists() else place
+
+
+if __name__ == "__main__":
+    sys.exit(f"{sys.argv[1]}: this machine runs from that disk" if is_system_disk(sys.argv[1]) else 0)

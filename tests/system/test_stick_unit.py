@@ -23,7 +23,8 @@ def unit(tmp_path: Path) -> Path:
     """The unit with a program that exists here, since `verify` looks for it."""
     source = UNITS / "c1kiosk-stick@.service"
     text = source.read_text(encoding="utf-8")
-    steps = [f"{PYTHON} -m firmware.uplink.stick_steps {step} %i" for step in ("foreign", "write", "release")]
+    modules = ("system_disk", "stick_steps write", "stick_steps release")
+    steps = [f"{PYTHON} -m firmware.uplink.{module} %i" for module in modules]
     assert all(step in text for step in steps)
     copy = tmp_path / source.name
     copy.write_text(text.replace(PYTHON, str(shutil.which("true"))), encoding="utf-8")

@@ -15,6 +15,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ BASE = ROOT / "build" / "roots" / "bookworm-usb"
 PACKAGES = "systemd,systemd-sysv,udev,dbus,linux-image-amd64,python3,kmod,mount,util-linux"
 START_SECONDS = 900.0
 """Everything is emulated; it takes a minute on a machine with nothing else to do."""
+KERNEL_OPTIONS = "root=/dev/vda rw console=ttyS0 quiet mitigations=off no5lvl"
+"""What guards a real processor only makes an emulated one slower."""
 MEGABYTE = 1024 * 1024
 SPARE_BYTES = 400 * MEGABYTE
 PROBE = """
@@ -53,14 +57,15 @@ WantedBy=multi-user.target
 """
 LEDGER_UNIT = """
 [Unit]
-Description=Holds the ledger open as the station does
+Description=Holds the ledger and the outbox open as the station and the uplink do
 [Service]
 User=c1kiosk-station
 Group=c1kiosk
 UMask=0007
 ExecStart=/opt/c1kiosk/.venv/bin/python -c "import time; from pathlib import Path; \
-from firmware.ledger.store import Ledger; ledger = Ledger.open(Path('/var/lib/c1kiosk/ledger')); \
-ledger.records(); time.sleep(1e9)"
+from firmware.ledger.outbox import Outbox; from firmware.ledger.store import Ledger; \
+ledger = Ledger.open(Path('/var/lib/c1kiosk/ledger')); outbox = Outbox.open(Path('/var/lib/c1kiosk/outbox')); \
+ledger.records(); outbox.deliveries(); time.sleep(1e9)"
 [Install]
 WantedBy=multi-user.target
 """
@@ -74,8 +79,10 @@ WatchdogSec=30min
 
 def possible() -> bool:
     """Whether this machine and this user can make and run one."""
-    needed = ("mmdebstrap", "qemu-system-x86_64", "mke2fs", "mkfs.exfat", "mkfs.vfat", "sfdisk")
-    return os.getuid() == 0 and all(map(shutil.which, needed))
+    needed = (
+        "mmdebstrap qemu-system-x86_64 mke2fs sfdisk mkfs.exfat mkfs.vfat fsck.exfat fsck.vfat mount.exfat-fuse mcopy"
+    )
+    return os.getuid() == 0 and all(map(shutil.which, needed.split()))
 
 
 def base() -> Path:
@@ -113,6 +120,7 @@ def install(root: Path, kiosk: Path) -> None:
     for name, folder in (
         ("c1kiosk-stick@.service", units),
         ("c1kiosk-signer.service", units),
+        ("c1kiosk-stick.slice", units),
         ("99-c1kiosk-stick.rules", root / "etc/udev/rules.d"),
     ):
         folder.mkdir(parents=True, exist_ok=True)
@@ -184,7 +192,7 @@ def stick(path: Path, kind: str, megabytes: int) -> Path:
     part = path.with_suffix(".part")
     with part.open("wb") as file:
         file.truncate(megabytes * MEGABYTE)
-    make = {"exfat": ["mkfs.exfat"], "vfat": ["mkfs.vfat", "-F", "32"], "ext4": ["mke2fs", "-q", "-t", "ext4"]}[kind]
+    make = {"exfat": ["mkfs.exfat"], "vfat": ["mkfs.vfat", "-F", "32"]}[kind]
     subprocess.run([*make, part], check=True, capture_output=True)
     with path.open("wb") as file, part.open("rb") as inner:
         file.truncate(MEGABYTE)
@@ -196,24 +204,59 @@ def stick(path: Path, kind: str, megabytes: int) -> Path:
     return path
 
 
-def files_of(path: Path, kind: str, folder: Path) -> Path:
-    """What is on a stick, read by other programs than the kiosk's kernel: mtools, and exFAT in user space."""
-    folder.mkdir(exist_ok=True)
-    if kind == "vfat":
-        subprocess.run(["mcopy", "-n", "-i", f"{path}@@1M", "::*", folder], check=False, capture_output=True)
-        return folder
-    mount = folder.with_suffix(".mount")
-    mount.mkdir(exist_ok=True)
-    loop = subprocess.run(
-        ["losetup", "--show", "-f", "-r", "-o", str(MEGABYTE), path], check=True, capture_output=True, text=True
-    ).stdout.strip()
+def crowded(path: Path, partitions: int) -> Path:
+    """A stick of many partitions, each a file system of Linux."""
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        file.truncate(2 * MEGABYTE)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", part], check=True, capture_output=True)
+    path.write_bytes(bytes(MEGABYTE) + part.read_bytes() * partitions + bytes(MEGABYTE))
+    table = "label: gpt\n" + "".join(f"start={1 + 2 * number}MiB, size=2MiB\n" for number in range(partitions))
+    subprocess.run(["sfdisk", "-q", path], input=table, text=True, check=True, capture_output=True)
+    part.unlink()
+    return path
+
+
+def fill(path: Path, folder: Path) -> None:
+    """Puts the files and folders of a folder onto a FAT stick."""
+    command: list[str | Path] = ["mcopy", "-s", "-i", f"{path}@@1M", *sorted(folder.iterdir()), "::"]
+    subprocess.run(command, check=True, env=os.environ | {"LC_ALL": "C.UTF-8"})
+
+
+@contextmanager
+def _partition(path: Path) -> Iterator[str]:
+    """The stick's partition as a block device of this machine."""
+    command: list[str | Path] = ["losetup", "--show", "-f", "-r", "-o", str(MEGABYTE), path]
+    loop = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     try:
-        subprocess.run(["mount.exfat-fuse", "-o", "ro", loop, mount], check=True, capture_output=True)
-        shutil.copytree(mount, folder, dirs_exist_ok=True)
-        subprocess.run(["umount", mount], check=True)
+        yield loop
     finally:
         subprocess.run(["losetup", "-d", loop], check=True)
+
+
+def files_of(path: Path, kind: str, folder: Path) -> Path:
+    """What is on a stick, read by other programs than the kiosk's kernel: mtools, and exFAT in user space."""
+    folder.mkdir()
+    if kind == "vfat":
+        command: list[str | Path] = ["mcopy", "-s", "-n", "-i", f"{path}@@1M", "::/", folder]
+        subprocess.run(command, check=True, capture_output=True, env=os.environ | {"LC_ALL": "C.UTF-8"})
+        return folder
+    mount = folder.with_suffix(".mount")
+    mount.mkdir()
+    with _partition(path) as partition:
+        subprocess.run(["mount.exfat-fuse", "-o", "ro", partition, mount], check=True, capture_output=True)
+        try:
+            shutil.copytree(mount, folder, dirs_exist_ok=True)
+        finally:
+            subprocess.run(["umount", mount], check=True)
+            mount.rmdir()
     return folder
+
+
+def examine(path: Path, kind: str) -> None:
+    """The stick's file system is whole, and was unmounted."""
+    with _partition(path) as partition:
+        subprocess.run([f"fsck.{kind}", "-n", partition], check=True, capture_output=True)
 
 
 @dataclass
@@ -242,7 +285,7 @@ class UsbGuest:
                 "none",
                 "-no-reboot",
             ),
-            *("-kernel", kernel, "-initrd", initrd, "-append", "root=/dev/vda rw console=ttyS0 quiet"),
+            *("-kernel", kernel, "-initrd", initrd, "-append", KERNEL_OPTIONS),
             *("-drive", f"if=virtio,format=raw,file={self.disk}", "-device", "qemu-xhci,id=usb"),
             *("-serial", f"file:{self.folder / 'serial.log'}", "-device", "virtio-serial"),
             *("-chardev", f"socket,id=probe,server=on,wait=off,path={self.folder / 'probe'}"),
@@ -323,12 +366,16 @@ class UsbGuest:
         found = [json.loads(each) for each in self._ask(b"notes")]
         return {note["device"]: note for note in found}
 
-    def until(self, states: str, seconds: float = START_SECONDS) -> dict[str, Any]:
-        """The note of the first stick once it says one of `states` and is loose."""
-        deadline = time.monotonic() + seconds
+    def released(self, sticks: int = 1) -> list[dict[str, Any]]:
+        """The notes, once so many sticks may be pulled out."""
+        deadline = time.monotonic() + START_SECONDS
         while True:
-            for note in self.notes().values():
-                if note["loose"] and note["state"] in states.split():
-                    return note
+            notes = [note for note in self.notes().values() if note["loose"]]
+            if len(notes) >= sticks:
+                return notes
             assert time.monotonic() < deadline, self.run("journalctl -b -n 80 --no-pager; lsblk -f")
             time.sleep(0.3)
+
+    def forget(self) -> None:
+        """What was told of earlier sticks is not taken for what is told of the next."""
+        self.run("rm -f /run/c1kiosk/stick/*.json")
