@@ -54,6 +54,13 @@ class Party:
         return certificate, key
 
 
+def key_usage(authority: bool) -> x509.KeyUsage:
+    """Certificates, or handshakes."""
+    unused = ("crl_sign", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    never = dict.fromkeys((*unused, "encipher_only", "decipher_only"), False)
+    return x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, **never)
+
+
 def party(name: str, issuer: Party | None = None, until: datetime = NOW + DAY) -> Party:
     """A new certificate: an authority of its own unless somebody issues it."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -68,8 +75,13 @@ def party(name: str, issuer: Party | None = None, until: datetime = NOW + DAY) -
         .not_valid_after(until)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(LOOPBACK))]), critical=False)
+        # From here on what a client of Python 3.13 asks for as well.
+        .add_extension(key_usage(authority=issuer is None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
-    return Party(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)
+    above = issuer.key if issuer else key
+    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(above.public_key()), False)
+    return Party(builder.sign(above, hashes.SHA256()), key)
 
 
 AUTHORITY, STRANGER = party("KPU Kota Contoh"), party("KPU Kota Contoh")

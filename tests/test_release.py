@@ -116,7 +116,7 @@ def test_files_of_others_are_not_looked_at(device: Path, manifest: Manifest) -> 
 
 def test_the_owner_is_another(manifest: Manifest, device: Path) -> None:
     listed = list(release.list_tree(device, (*manifest.trees, *manifest.watched)))
-    stolen = [msgspec.structs.replace(e, owner="1000:1000") if e.path == PROGRAM else e for e in listed]
+    stolen = [msgspec.structs.replace(e, owner="12345:12345") if e.path == PROGRAM else e for e in listed]
     assert [f.what for f in release.compare(manifest, stolen)] == [Difference.OWNER]
 
 

@@ -51,6 +51,7 @@ def _evict(ground: Ground) -> list[str]:
 
 
 def _overwrite(path: Path) -> None:
+    path.chmod(0o600)  # a key is made for reading only
     with path.open("r+b") as file:
         file.write(os.urandom(path.stat().st_size))
         file.flush()
