@@ -29,7 +29,7 @@ pytestmark = pytest.mark.system
 
 EMUPOS = Path(__file__).parents[2] / "build" / "emupos" / "bin" / "emupos"
 START_S = 30.0
-"""For the emulator to start on a busy machine."""
+"""For the emulator to start on a busy machine, and to notice that its line was opened: it hears nothing before."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ def test_the_code_decodes_from_a_foreign_rendering(
 ) -> None:
     layout = receipt if name == "record" else compose_closing(CLOSING, 1, 1, False, 576)
     printer = printer_of(emulator.config(profile))
+    _until(lambda: printer.status() is PrinterStatus.READY)
     outcome = printer.print(layout)
     printer.close()
     assert outcome == PrintOutcome(Printed.CONFIRMED, PrinterStatus.READY)
@@ -117,6 +118,7 @@ def test_a_foreign_printer_cannot_print(
     emulator: Emulator, receipt: ReceiptLayout, fault: str, status: PrinterStatus
 ) -> None:
     printer = printer_of(emulator.config(), Patience(stall_s=3, finish_s=5))
+    _until(lambda: printer.status() is PrinterStatus.READY)
     emulator.fault("set", fault)
     assert printer.print(receipt) == PrintOutcome(Printed.NOT_PRINTED, status)
     emulator.fault("clear", fault)
