@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 refused (with a code and a sentence), 2 wrong use.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from typing import Any
 
@@ -29,18 +30,21 @@ COMMANDS = {
     "run": "firmware.processes:run_command",
 }
 
+SIMULATORS = "tests.simulators"
+"""Only a checkout has them: what an installation consists of has no command of theirs."""
+
 
 class LazyGroup(click.Group):
     """Imports a command's module when it is used: `verify` needs no camera and no model."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All command names, in the order of the table."""
-        return list(COMMANDS)
+        return [name for name, target in COMMANDS.items() if _belongs_here(target)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, or None when there is no such name. Raises Refused("program-incomplete")."""
         target = COMMANDS.get(cmd_name)
-        if target is None:
+        if target is None or not _belongs_here(target):
             return None
         module, attribute = target.split(":")
         try:
@@ -48,6 +52,15 @@ class LazyGroup(click.Group):
         except ImportError as problem:
             raise Refused("program-incomplete", module=problem.name or module) from problem
         return command if isinstance(command, click.Command) else None
+
+
+def _belongs_here(target: str) -> bool:
+    if not target.startswith(SIMULATORS):
+        return True
+    try:
+        return importlib.util.find_spec(SIMULATORS) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -94,6 +94,15 @@ def test_what_somebody_leaves_out() -> None:
     assert wanted(Wish(only=("camera", "disk"))) == {"camera", "focus", "disk"}
 
 
+def test_a_device_without_simulators_passes_for_half_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They belong to a checkout, and so does the demo: an installed program names every command but that one."""
+    monkeypatch.setitem(sys.modules, "tests.simulators", None)
+    said = CliRunner().invoke(cli, ["--help"], catch_exceptions=False).output
+    assert "selftest" in said
+    assert "demo" not in said
+    assert CliRunner().invoke(cli, ["demo"]).exit_code == 2
+
+
 def test_a_half_installed_program_cannot_even_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A library is missing, so the self-test itself does not load: that has a name and a next step, too."""
     monkeypatch.setitem(sys.modules, "firmware.selftest.command", None)

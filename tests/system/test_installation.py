@@ -170,6 +170,7 @@ def test_the_program_does_not_read(site: Site) -> None:
         " && /opt/c1kiosk/.venv/bin/c1kiosk read blank/*.png --json out.json; cat out.json"
     )
     assert '"form": "c.hasil-ppwp-2024"' in site.machine.run(script)
+    assert "selftest" in site.machine.run("/opt/c1kiosk/.venv/bin/c1kiosk --help")
 
 
 def test_a_process_hangs_for_ever(site: Site) -> None:
