@@ -120,7 +120,7 @@ def install(root: Path, kiosk: Path) -> None:
     for name, folder in (
         ("c1kiosk-stick@.service", units),
         ("c1kiosk-signer.service", units),
-        ("c1kiosk-stick.slice", units),
+        ("system-sticks.slice", units),
         ("99-c1kiosk-stick.rules", root / "etc/udev/rules.d"),
     ):
         folder.mkdir(parents=True, exist_ok=True)
