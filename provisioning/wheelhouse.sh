@@ -88,7 +88,7 @@ done
 step 4 "the kiosk's own wheel"
 "$pip" wheel -q --no-deps --no-build-isolation --no-index -w "$work/built" .
 
-step 5 "tpm2-pytss${tpm:+, compiled for $suite on $arch}${tpm:-: not asked for}"
+step 5 "tpm2-pytss: $([ -n "$tpm" ] && echo "compiled for $suite on $arch" || echo "not asked for")"
 if [ -n "$tpm" ]; then
     if [ -z "$root" ]; then
         root="$work/root"
@@ -104,8 +104,8 @@ step 6 "what belongs to the system: units, users, packages, install.sh"
 cp -r systemd "$new/systemd"
 cp provisioning/install.sh provisioning/packages.txt "$new/"
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml | head -1)
-printf 'version=%s\npython=%s\narch=%s\nsuite=%s\ntpm=%s\ncommit=%s\n' "$version" "$python" "$arch" "$suite" "${tpm:-no}" \
-    "$(git rev-parse HEAD 2>/dev/null || echo unknown)" >"$new/release"
+commit=$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null || echo unknown) # -dirty: not what it names
+printf 'version=%s\npython=%s\narch=%s\nsuite=%s\ntpm=%s\ncommit=%s\n' "$version" "$python" "$arch" "$suite" "${tpm:-no}" "$commit" >"$new/release"
 
 step 7 "the device's own lock, and SHA256SUMS"
 for wheel in "$new"/wheels/*.whl; do
