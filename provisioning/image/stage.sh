@@ -21,13 +21,12 @@ install_packages() { # the initrd is made once, at the end: emulated, it takes l
     local wanted sources=()
     [ ! -e "$IN/sources" ] || sources=("$IN/sources")
     wanted=$(sed 's/#.*//' "$IN/packages" | tr -s ' \n' ',')
-    mmdebstrap --quiet --mode=root --variant=minbase --arch=arm64 --format=directory --components=main,non-free-firmware --include="$wanted" \
+    INITRD=No mmdebstrap --quiet --mode=root --variant=minbase --arch=arm64 --format=directory --components=main,non-free-firmware --include="$wanted" \
         --aptopt='Acquire::Check-Valid-Until "false"' \
         --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --essential-hook="cp -r $IN/rootfs/. \"\$1\"/" \
-        --essential-hook="ln -s /bin/true \"\$1/usr/local/sbin/update-initramfs\"" \
-        --customize-hook="rm \"\$1/usr/local/sbin/update-initramfs\"; chroot \"\$1\" update-initramfs -c -k all" \
+        --customize-hook="chroot \"\$1\" update-initramfs -c -k all" \
         --customize-hook="chroot \"\$1\" dpkg-query -W -f '\${Package} \${Version} \${Architecture} \${source:Package} \${source:Version}\\n' >$OUT/packages" \
         --customize-hook="chroot \"\$1\" sh -c 'dpkg-query -W -f \"\\\${Package}=\\\${Version}\\n\" | xargs apt-cache show --no-all-versions' >$OUT/packages.deb822" \
         "$SUITE" "$ROOT" "${sources[@]}"
@@ -93,8 +92,7 @@ boot_file_system() { # the Pi's boot loader, U-Boot and which slot is good: A, a
     rm -f "$file"
     truncate -s $((BOOT_MIB * MIB)) "$file"
     mkfs.vfat --invariant -F 32 -n C1BOOT -i 0c1c1050 "$file" >/dev/null
-    (cd /mnt/boot && find . -mindepth 1 -maxdepth 1 -print0 | LC_ALL=C sort -z | xargs -0 mcopy -s -m -i "$file" -t ::) 2>/dev/null \
-        || (cd /mnt/boot && for entry in $(find . -mindepth 1 -maxdepth 1 -printf '%P\n' | LC_ALL=C sort); do mcopy -s -m -i "$file" "$entry" ::; done)
+    for entry in $(cd /mnt/boot && LC_ALL=C ls); do mcopy -s -m -i "$file" "/mnt/boot/$entry" ::; done
 }
 
 assemble() { # boot, root-a, root-b, data; every part begins at a whole MiB
@@ -122,7 +120,7 @@ step 2 "the program"; install_program
 step 3 "our own files"; own_files; forget_the_moment
 step 4 "the file systems"
 file_system "$OUT/root.ext4" "$root_mib" 2 root "$ROOT" -O ^has_journal -m 0
-file_system "$OUT/data.ext4" "$data_mib" 4 data /mnt/data -m 1
+file_system "$OUT/data.ext4" "$data_mib" 4 data /mnt/data -m 1 -b 4096 # it grows: the small blocks of a small file system are not for it
 boot_file_system "$OUT/boot.vfat"
 step 5 "the disk"; assemble "$OUT/disk.img"
 step 6 "the list of files"

@@ -10,6 +10,7 @@ instructions for it, and the time that a start took is a figure of the program a
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import time
@@ -93,7 +94,9 @@ class Machine:
             self._process.wait()
             self._process = None
 
-    def ssh(self, command: str, *, given: Path | None = None, seconds: float = 600) -> subprocess.CompletedProcess[str]:
+    def ssh(
+        self, command: str, *, given: Path | None = None, seconds: float = START_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
         """A command as root over ssh; `given` is its standard input."""
         options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
         options += ["-o", "ConnectTimeout=20", "-o", "BatchMode=yes", "-i", str(self.key), "-p", str(self.port)]
@@ -107,8 +110,8 @@ class Machine:
         self.wait(lambda: self.ssh("true").returncode == 0, "ssh", seconds)
 
     def wait_for_serial(self, text: str, after: int = 0, seconds: float = START_SECONDS) -> None:
-        """Until `text` came over the serial line, after its first `after` characters."""
-        self.wait(lambda: text in self.serial[after:], text, seconds)
+        """Until `text`, a regular expression, came over the serial line, after its first `after` characters."""
+        self.wait(lambda: re.search(text, self.serial[after:]) is not None, text, seconds)
 
     def wait(self, holds: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
         """Until something holds; an AssertionError with the end of the serial line when it does not in time."""
