@@ -185,7 +185,7 @@ def test_a_slow_camera_gives_signs_of_life(desk: Desk) -> None:
 
 
 def test_a_camera_gives_signs_of_life_and_no_picture(desk: Desk) -> None:
-    camera = ProcessCamera(command(desk, 0.12), Patience(silence=1.0, capture=0.5))
+    camera = ProcessCamera(command(desk, 0.25), Patience(silence=1.0, capture=2.0))
     try:
         desk.trouble(Trouble.SLOW)
         assert camera.capture() is CameraFault.TIMEOUT
