@@ -36,7 +36,7 @@ pytestmark = [
 ]
 RECORDS, PICTURE_BYTES = 4, 1_500_000
 PICTURES = RECORDS * len(LAYOUT.pages)
-PULLS = 3
+PULLS = 2
 KINDS = ("exfat", "vfat")
 
 
@@ -118,6 +118,41 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
+def test_sticks_are_pulled_out_while_they_are_written(
+    guest: UsbGuest, kiosk: EveningKiosk, tmp_path: Path, brought: Path
+) -> None:
+    """At random moments; the screen says so, nothing half has a bundle's name, and the next time they are whole."""
+    sticks = {kind: stick(tmp_path / f"{kind}.img", kind, 128) for kind in KINDS}
+    moments, states = random.Random(5), set()
+    for number in range(PULLS):
+        guest.forget()
+        for kind, path in sticks.items():
+            guest.plug(f"{kind}{number}", path)
+        written_to(guest, moments.randint(0, 80))
+        for kind in sticks:
+            guest.pull(f"{kind}{number}")
+        states |= {note["state"] for note in guest.released(len(sticks))}
+        for kind, path in sticks.items():
+            verified(kiosk, files_of(path, kind, tmp_path / f"{kind}{number}"))
+    assert "pulled" in states and states <= {"pulled", "written", "already"}, states
+    assert set(put_in(guest, sticks)) <= {"written", "already"}
+    for kind, path in sticks.items():
+        found = files_of(path, kind, brought / f"pulled-{kind}")
+        (name,) = verified(kiosk, found)
+        assert [each.name for each in found.iterdir()] == [name]  # and no half
+
+
+def written_to(guest: UsbGuest, percent: int) -> None:
+    """Waits until both are told of and one of them is written this far."""
+    deadline = time.monotonic() + usb_guest.START_SECONDS
+    while True:
+        notes = guest.notes().values()
+        if len(notes) == len(KINDS) and any(note["loose"] or note["percent"] >= percent for note in notes):
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_one_comes_again_and_one_was_prepared_by_somebody(
     guest: UsbGuest, images: Path, tmp_path: Path, brought: Path
 ) -> None:
@@ -162,37 +197,6 @@ def test_one_is_full_one_is_locked_one_is_crowded(guest: UsbGuest, tmp_path: Pat
 def test_the_kiosks_own_disk_is_no_stick(guest: UsbGuest) -> None:
     ask = "cd /; /opt/c1kiosk/.venv/bin/python -m firmware.uplink.system_disk"
     assert guest.run(f"{ask} vda; echo $?").splitlines() == ["vda: this machine runs from that disk", "1"]
-
-
-def test_the_stick_is_pulled_out_while_it_is_written(
-    guest: UsbGuest, kiosk: EveningKiosk, tmp_path: Path, brought: Path
-) -> None:
-    """At random moments; the screen says so, nothing half has a bundle's name, and the next time it is whole."""
-    sticks = {kind: stick(tmp_path / f"{kind}.img", kind, 128) for kind in KINDS}
-    moments, states = random.Random(5), []
-    for number in range(PULLS):
-        kind = KINDS[number % len(KINDS)]
-        guest.forget()
-        guest.plug(f"pulled{number}", sticks[kind])
-        written_to(guest, moments.randint(0, 80))
-        guest.pull(f"pulled{number}")
-        (note,) = guest.released()
-        states.append(note["state"])
-        verified(kiosk, files_of(sticks[kind], kind, tmp_path / f"found{number}"))
-    assert "pulled" in states and set(states) <= {"pulled", "written", "already"}, states
-    assert set(put_in(guest, sticks)) <= {"written", "already"}
-    for kind, path in sticks.items():
-        found = files_of(path, kind, brought / f"pulled-{kind}")
-        assert verified(kiosk, found) == [path.name for path in found.iterdir()]  # and no half
-        assert len(contents(found)) == 1
-
-
-def written_to(guest: UsbGuest, percent: int) -> None:
-    """Waits until the writing has come this far."""
-    deadline = time.monotonic() + usb_guest.START_SECONDS
-    while not any(note["loose"] or note["percent"] >= percent for note in guest.notes().values()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_a_collector_takes_what_was_brought(kiosk: EveningKiosk, brought: Path, tmp_path: Path) -> None:

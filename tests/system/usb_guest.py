@@ -24,8 +24,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "build" / "roots" / "bookworm-usb"
 PACKAGES = "systemd,systemd-sysv,udev,dbus,linux-image-amd64,python3,kmod,mount,util-linux"
-START_SECONDS = 900.0
-"""Everything is emulated; it takes a minute on a machine with nothing else to do."""
+START_SECONDS = 3600.0
+"""Everything is emulated; it takes a minute on a machine with nothing else to do, and many on one that has."""
 KERNEL_OPTIONS = "root=/dev/vda rw console=ttyS0 quiet mitigations=off no5lvl"
 """What guards a real processor only makes an emulated one slower."""
 MEGABYTE = 1024 * 1024
@@ -72,9 +72,11 @@ WantedBy=multi-user.target
 PATIENCE_UNIT = """
 [Service]
 TimeoutStartSec=30min
+TimeoutStopSec=30min
 WatchdogSec=30min
 """
-"""Emulated, everything takes twenty times as long: a signer that has not answered itself within 30 s is no hung one."""
+"""Emulated, everything takes twenty times as long: a signer that has not answered itself within 30 s is no hung one,
+nor a stick's unit that has not ended within 90 s."""
 
 
 def possible() -> bool:
@@ -128,8 +130,9 @@ def install(root: Path, kiosk: Path) -> None:
     (root / "probe.py").write_text(PROBE)
     (units / "probe.service").write_text(PROBE_UNIT)
     (units / "c1kiosk-ledger.service").write_text(LEDGER_UNIT)
-    (units / "c1kiosk-signer.service.d").mkdir()
-    (units / "c1kiosk-signer.service.d" / "emulated.conf").write_text(PATIENCE_UNIT)
+    for unit in ("c1kiosk-signer.service", "c1kiosk-stick@.service"):
+        (units / f"{unit}.d").mkdir()
+        (units / f"{unit}.d" / "emulated.conf").write_text(PATIENCE_UNIT)
     wants = units / "multi-user.target.wants"
     wants.mkdir(exist_ok=True)
     for unit in ("probe.service", "c1kiosk-ledger.service", "c1kiosk-signer.service"):
@@ -278,6 +281,8 @@ class UsbGuest:
                 "tcg",
                 "-cpu",
                 "max",
+                "-smp",
+                "2",
                 "-m",
                 "1G",
                 "-nodefaults",
