@@ -196,7 +196,7 @@ def test_one_is_full_one_is_locked_one_is_crowded(guest: UsbGuest, tmp_path: Pat
 
 def test_the_kiosks_own_disk_is_no_stick(guest: UsbGuest) -> None:
     ask = "cd /; /opt/c1kiosk/.venv/bin/python -m firmware.uplink.system_disk"
-    assert guest.run(f"{ask} vda; echo $?").splitlines() == ["vda: this machine runs from that disk", "1"]
+    assert guest.run(f"{ask} vda 2>&1; echo $?").splitlines() == ["vda: this machine runs from that disk", "1"]
 
 
 def test_a_collector_takes_what_was_brought(kiosk: EveningKiosk, brought: Path, tmp_path: Path) -> None:
