@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,7 @@ from firmware.selftest.plan import PLAN
 from provisioning.image import contents, health
 from provisioning.image.health import Health
 
+IMAGE = Path("provisioning/image")
 INSTALLED = "rauc 1.13-3 arm64 rauc 1.13-3\nbase-files 13.8 arm64 base-files 13.8\n"
 DESCRIBED = """Package: base-files
 Version: 13.8
@@ -89,3 +91,18 @@ def test_compare_names_what_is_worse(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "provisioning.image.health", "compare", str(before)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "c1kiosk-signer.service is not active\n")
+
+
+def test_a_slot_that_was_kept_is_taken_for_one_on_trial() -> None:
+    """RAUC writes the number of tries in base sixteen, U-Boot and the shell read it in base ten."""
+    where = {
+        "rootfs/etc/rauc/system.conf": "boot-attempts=([0-9]+)",
+        "rootfs/usr/lib/c1kiosk/healthy": "CONFIRMED=([0-9]+)",
+        "rootfs/usr/lib/c1kiosk/may-install": "CONFIRMED=([0-9]+)",
+        "boot/boot.cmd": "setenv confirmed ([0-9]+)",
+        "stage.sh": "BOOT_A_LEFT=([0-9]+)",
+    }
+    found = {re.findall(pattern, (IMAGE / name).read_text(encoding="utf-8"))[0] for name, pattern in where.items()}
+    assert len(found) == 1
+    (tries,) = found
+    assert format(int(tries), "x") == tries

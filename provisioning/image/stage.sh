@@ -43,7 +43,7 @@ own_files() { # what lies on the read-only root, and what lies on the data parti
     sed -i '/^IMAGE_/d' "$at/usr/lib/os-release"
     printf 'IMAGE_ID=c1kiosk\nIMAGE_VERSION=%s\n' "$version" >>"$at/usr/lib/os-release"
     cp "$IN/keyring.pem" "$at/etc/rauc/keyring.pem"
-    printf 'BOOT_ORDER=A B\nBOOT_A_LEFT=99\nBOOT_B_LEFT=0\n' | mkenvimage -s 0x4000 -o "$at/usr/lib/c1kiosk/slots.env" -
+    printf 'BOOT_ORDER=A B\nBOOT_A_LEFT=9\nBOOT_B_LEFT=0\n' | mkenvimage -s 0x4000 -o "$at/usr/lib/c1kiosk/slots.env" -
     echo c1kiosk >"$at/etc/hostname"
     printf '127.0.0.1 localhost c1kiosk\n::1 localhost\n' >"$at/etc/hosts"
     : >"$at/etc/machine-id"

@@ -1,4 +1,4 @@
-# U-Boot picks the slot. slots.env says in which order (BOOT_ORDER) and how often each may still be tried: 99 is a slot that
+# U-Boot picks the slot. slots.env says in which order (BOOT_ORDER) and how often each may still be tried: 9 is a slot that
 # was found healthy and is never given up, 0 one that is not tried; anything between is counted down before it is started.
 # The file is written by RAUC (fw_setenv) and, for a slot on trial only, here. When it cannot be read, A comes before B.
 if test "${devtype}" = mmc; then
@@ -8,7 +8,7 @@ else
     setenv at_kernel ${kernel_addr_r}
     setenv at_initrd ${ramdisk_addr_r}
 fi
-setenv confirmed 99
+setenv confirmed 9
 setenv BOOT_ORDER "A B"
 setenv BOOT_A_LEFT ${confirmed}
 setenv BOOT_B_LEFT ${confirmed}
