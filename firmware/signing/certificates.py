@@ -17,7 +17,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -119,6 +119,17 @@ def check_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> Non
         and certificate.not_valid_after_utc <= issuer.not_valid_after_utc
     ):
         raise VerificationRefused("certificate-outlives", subject=name)
+
+
+def check_issued_by_one(certificate: x509.Certificate, issuers: Iterable[x509.Certificate]) -> None:
+    """Returns when one of `issuers` issued it; raises VerificationRefused, of several what the last one says."""
+    refusal = VerificationRefused("certificate-issuer", subject=display_name(certificate))
+    for issuer in issuers:
+        try:
+            return check_issued(certificate, issuer)
+        except VerificationRefused as problem:
+            refusal = problem
+    raise refusal
 
 
 def load_certificates(pem: bytes, file: str) -> list[x509.Certificate]:

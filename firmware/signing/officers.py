@@ -32,7 +32,7 @@ from firmware.config import Election, KioskConfig
 from firmware.errors import VerificationRefused
 from firmware.records import Mode
 from firmware.signing.authorities import Purpose, Scope, check_scope
-from firmware.signing.certificates import check_issued, display_name
+from firmware.signing.certificates import check_issued_by_one, display_name
 from firmware.signing.cose import Envelope, MessageType, SigningKey, open_verified, sign
 from firmware.signing.definition import Revocation
 from firmware.signing.election import ROOT, load_pem, only_certificate
@@ -146,7 +146,7 @@ def check_officer(certificate: x509.Certificate, trust: OfficerTrust, unix: int,
 
 def check_belongs(certificate: x509.Certificate, trust: OfficerTrust) -> Officer:
     """The officer of an issuer of this election, at whatever time; raises VerificationRefused."""
-    _check_issuer(certificate, trust)
+    check_issued_by_one(certificate, trust.issuers)
     officer, scope = officer_of(certificate), Scope.of(certificate)
     if scope != Scope(Purpose.OFFICER, trust.world, trust.election or scope.election):
         raise VerificationRefused("certificate-purpose", subject=display_name(certificate))
@@ -194,13 +194,3 @@ def _signer(envelope: Envelope) -> x509.Certificate:
         return x509.load_der_x509_certificate(der)
     except (ValueError, x509.InvalidVersion) as error:
         raise VerificationRefused("officer-certificate") from error
-
-
-def _check_issuer(certificate: x509.Certificate, trust: OfficerTrust) -> None:
-    refusal = VerificationRefused("certificate-issuer", subject=display_name(certificate))
-    for issuer in trust.issuers:
-        try:
-            return check_issued(certificate, issuer)
-        except VerificationRefused as problem:
-            refusal = problem
-    raise refusal

@@ -39,7 +39,7 @@ from firmware.forms.loader import load_layout
 from firmware.records import Mode
 from firmware.signing.acknowledgement import collector_name
 from firmware.signing.authorities import Purpose, Scope, check_scope
-from firmware.signing.certificates import check_issued, display_name, load_certificates
+from firmware.signing.certificates import check_issued_by_one, display_name, load_certificates
 from firmware.signing.definition import ElectionTrust, Revocation
 from firmware.signing.election import AUTHORITY, ROOT, SignedElection, only_certificate, open_election
 from firmware.signing.keys import Device, key_id, open_device, public_key_of
@@ -262,19 +262,8 @@ def _kid(certificate: x509.Certificate) -> bytes:
 
 
 def _device(certificate: x509.Certificate, issuers: Sequence[x509.Certificate]) -> Device:
-    _check_issuer(certificate, issuers)
+    check_issued_by_one(certificate, issuers)
     return open_device(certificate)
-
-
-def _check_issuer(certificate: x509.Certificate, issuers: Sequence[x509.Certificate]) -> None:
-    """One of `issuers` issued it. Raises VerificationRefused, of several what the last one says."""
-    refusal = VerificationRefused("certificate-issuer", subject=display_name(certificate))
-    for issuer in issuers:
-        try:
-            return check_issued(certificate, issuer)
-        except VerificationRefused as problem:
-            refusal = problem
-    raise refusal
 
 
 def _collector(certificate: x509.Certificate) -> Collector:
@@ -321,7 +310,7 @@ def _named_collectors(
     for name, pems in trust.collectors.items():
         for pem in pems:
             certificate = only_certificate(pem.encode(), SIGNED_ELECTION)
-            _check_issuer(certificate, issuers)
+            check_issued_by_one(certificate, issuers)
             if Scope.of(certificate) != Scope(Purpose.COLLECTOR, scope.world, scope.election):
                 raise VerificationRefused("certificate-purpose", subject=display_name(certificate))
             if collector_name(certificate) != name:

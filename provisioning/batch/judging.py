@@ -14,9 +14,8 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from firmware.errors import VerificationRefused
 from firmware.signing.authorities import Purpose, Scope
-from firmware.signing.certificates import check_issued, display_name, load_certificates
+from firmware.signing.certificates import check_issued, check_issued_by_one, load_certificates
 from firmware.signing.keys import DeviceClaims, claims_of
 from provisioning.authority.issuing import ProvisioningRefused
 
@@ -37,7 +36,7 @@ def judge_device(
         raise ProvisioningRefused(
             "enrol-protection", serial=said.serial, said=str(said.protection), found=str(wished.protection)
         )
-    _judge_issuer(certificate, issuers)
+    check_issued_by_one(certificate, issuers)
     judge_time(certificate, said.serial, now)
     return said
 
@@ -57,16 +56,6 @@ def judge_connection(
         raise ProvisioningRefused("enrol-other-world", said=str(Scope.of(certificate).world), expected=str(above.world))
     check_issued(certificate, authority)
     judge_time(certificate, serial, now)
-
-
-def _judge_issuer(certificate: x509.Certificate, issuers: Sequence[x509.Certificate]) -> None:
-    refusal = VerificationRefused("certificate-issuer", subject=display_name(certificate))
-    for issuer in issuers:
-        try:
-            return check_issued(certificate, issuer)
-        except VerificationRefused as problem:
-            refusal = problem
-    raise refusal
 
 
 def judge_time(certificate: x509.Certificate, serial: str, now: datetime) -> None:
