@@ -44,7 +44,7 @@ def begin(folder: Path, way: Way, passphrase: bytes) -> ec.EllipticCurvePrivateK
 def finish(folder: Path, certificate: x509.Certificate) -> None:
     """Gives the authority that was begun its certificate and its name."""
     unfinished = _unfinished(folder)
-    durable.replace(unfinished / CERTIFICATE_NAME, _pem(certificate), durable.PRIVATE_FILE)
+    durable.replace(unfinished / CERTIFICATE_NAME, _pem(certificate))
     (unfinished / ISSUED).mkdir(mode=durable.PRIVATE_FOLDER, exist_ok=True)
     durable.sync_folder(unfinished)
     durable.rename(unfinished, folder)
